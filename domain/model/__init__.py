@@ -1,0 +1,1 @@
+"""Values and rules: sessions, tokens, users, errors. Standard library only."""

@@ -1,0 +1,64 @@
+"""Every refusal and failure of the service, one class per meaning.
+
+Causes that a client must not be able to tell apart share one class; the difference goes to the
+security log as a `RefusalCause`. Messages and status codes are the business of the entry points.
+"""
+
+from enum import StrEnum
+
+
+class RefusalCause(StrEnum):
+    """Why a token was refused, for the security log only."""
+
+    MALFORMED = "malformed"
+    """Not of the form that this service writes; nothing in it was parsed."""
+    BAD_SIGNATURE = "bad_signature"
+    BAD_CLAIMS = "bad_claims"
+    """Signed with a key of the ring, but not with claims that this service writes."""
+    EXPIRED = "expired"
+    USER_UNKNOWN = "user_unknown"
+    USER_DISABLED = "user_disabled"
+    REVOKED = "revoked"
+    """Its session was ended, alone or with all of the user's sessions."""
+    REUSED = "reused"
+    """Superseded longer ago than an honest client can explain (RFC 9700, section 4.14.2)."""
+
+
+class NuovoError(Exception):
+    """Anything that this service raises on purpose."""
+
+
+class InvalidRefreshTokenError(NuovoError):
+    """A refresh token that is not authentic, not of this type, revoked, reused, or of a disabled user."""
+
+    def __init__(self, cause: RefusalCause) -> None:
+        super().__init__(cause)
+        self.cause = cause
+
+
+class RefreshTokenExpiredError(NuovoError):
+    """An authentic refresh token, presented after its life."""
+
+
+class InvalidAccessTokenError(NuovoError):
+    """An access token that is not authentic, not of this type, or of a session that is over."""
+
+
+class AccessTokenExpiredError(NuovoError):
+    """An authentic access token, presented after its life."""
+
+
+class UserNotFoundError(NuovoError):
+    """An authentic request on behalf of a user that does not exist."""
+
+
+class UserDisabledError(NuovoError):
+    """A sign-in for a user that exists and is switched off."""
+
+
+class SessionNotFoundError(NuovoError):
+    """The user has no live session of this identifier."""
+
+
+class StoreUnavailableError(NuovoError):
+    """The database is away, locked, full, or not migrated. Nothing is known about the token: try again."""

@@ -1,0 +1,32 @@
+"""Know who asks, by an access token."""
+
+from dataclasses import dataclass
+
+from domain.model.errors import InvalidAccessTokenError
+from domain.model.sessions import SessionPolicy
+from domain.model.tokens import AccessToken
+from ports.clock import Clock
+from ports.sessions import Sessions
+from ports.token_codec import TokenCodec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthenticateAccessToken:
+    """Check a presented access token, and that its session is still live.
+
+    Refuses with `InvalidAccessTokenError` or `AccessTokenExpiredError`. Other services may trust the token for its
+    short life; here, where sessions are managed, a session that is over has no say any more.
+    """
+
+    clock: Clock
+    tokens: TokenCodec
+    sessions: Sessions
+    policy: SessionPolicy
+
+    def __call__(self, presented: str) -> AccessToken:
+        """Return the access token in `presented`."""
+        token = self.tokens.read_access_token(presented)
+        token.require_unexpired(now=self.clock.now(), leeway=self.policy.leeway)
+        if self.sessions.get(token.session_id, token.user_id).live_session is None:
+            raise InvalidAccessTokenError
+        return token

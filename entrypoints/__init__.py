@@ -1,0 +1,1 @@
+"""How the outside reaches the service: HTTP, command line, settings and wiring."""

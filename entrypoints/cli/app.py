@@ -1,0 +1,25 @@
+"""The command line as a whole. Pure: nothing happens at import."""
+
+import click
+
+from entrypoints.cli.maintenance import check, migrate, purge
+from entrypoints.cli.operations import OpenOperations
+from entrypoints.cli.serve import serve
+from entrypoints.cli.sessions import sessions
+from entrypoints.cli.users import users
+
+
+def create_cli(open_operations: OpenOperations) -> click.Group:
+    """Return the command line over what `open_operations` gives."""
+
+    @click.group(context_settings={"help_option_names": ["-h", "--help"], "obj": open_operations})
+    @click.version_option(package_name="nuovo")
+    def nuovo() -> None:
+        """Nuovo, a self-hosted refresh-token service.
+
+        Settings come from the environment (NUOVO_…) and from .env in this folder. Begin with: nuovo serve --demo
+        """
+
+    for command in (serve, migrate, check, users, sessions, purge):
+        nuovo.add_command(command)
+    return nuovo

@@ -1,0 +1,85 @@
+"""The demonstration: a service with a user and two sessions, and commands that show what it does."""
+
+import os
+import secrets
+import tempfile
+
+import click
+
+from domain.model.users import User
+from entrypoints.cli.operations import OpenOperations
+
+DEMO_FOLDER_PREFIX = "nuovo-demo-"
+DEMO_USER = "ada"
+_GRACE = 5
+"""Seconds of replay grace: short, so that one need not wait long to see a stolen token caught."""
+
+
+def prepare_demo(open_operations: OpenOperations, bind: str) -> dict[str, str]:
+    """Make a database in a folder of its own, and return the environment to serve it with.
+
+    No setting of the environment or of a `.env` is used, so no configured database is ever touched. The process
+    moves to that folder; gunicorn deletes it at the end.
+    """
+    folder = tempfile.mkdtemp(prefix=DEMO_FOLDER_PREFIX)
+    os.chdir(folder)
+    service_credential = secrets.token_urlsafe(48)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("NUOVO_")} | {
+        "NUOVO_DEMO": "true",
+        "NUOVO_SECRET_KEY": secrets.token_urlsafe(48),
+        "NUOVO_SERVICE_CREDENTIALS": service_credential,
+        "NUOVO_DATABASE_URL": f"sqlite:///{folder}/demo.sqlite3",
+        "NUOVO_REPLAY_GRACE": str(_GRACE),
+        "NUOVO_LOG_FORMAT": "text",
+    }
+    operations, _ = open_operations(environment)
+    operations.migrate()
+    operations.users.put(User(id=DEMO_USER))
+    first, second = (operations.start(DEMO_USER, device) for device in ("Laptop", "Phone"))
+    click.echo(
+        _COMMANDS.format(
+            url=f"http://{bind}",
+            user=DEMO_USER,
+            laptop=first.refresh_token,
+            phone=second.refresh_token,
+            credential=service_credential,
+            grace=_GRACE,
+            wait=_GRACE + 1,
+        )
+    )
+    return environment
+
+
+_COMMANDS = """\
+Nuovo is about to serve {url} with a throw-away database, the user "{user}" and two sessions.
+Paste these into another terminal, in this order:
+
+# 0. The refresh token of {user}'s laptop
+TOKEN={laptop}
+
+# 1. Refresh: a new access token, and the next refresh token (200)
+ANSWER=$(curl -s -X POST {url}/refresh_token -H "Authorization: Bearer $TOKEN"); echo "$ANSWER"
+NEXT=$(echo "$ANSWER" | sed 's/.*"refresh_token":"\\([^"]*\\)".*/\\1/')
+
+# 2. Replay the old token at once, as a second tab or a retry would: the same next token again (200)
+#    (the grace is {grace} seconds here; after that it is a lost answer, recovered once, for a day)
+curl -s -X POST {url}/refresh_token -H "Authorization: Bearer $TOKEN"; echo
+
+# 3. Use the next token, wait until the grace is over, then reuse the old one, as a thief would (401) …
+curl -s -X POST {url}/refresh_token -H "Authorization: Bearer $NEXT"; echo
+sleep {wait}
+curl -s -X POST {url}/refresh_token -H "Authorization: Bearer $TOKEN"; echo
+#    … which ends the whole session, for the thief and for {user} (401)
+curl -s -X POST {url}/refresh_token -H "Authorization: Bearer $NEXT"; echo
+
+# 4. Log out on the phone (200); its token is worth nothing after that (401)
+PHONE={phone}
+curl -s -X POST {url}/revoke_token -H "Authorization: Bearer $PHONE"; echo
+curl -s -X POST {url}/refresh_token -H "Authorization: Bearer $PHONE"; echo
+
+# 5. Sign {user} in again, as your login service would (201)
+curl -s -X POST {url}/sessions -H "Authorization: Bearer {credential}" \\
+     -H "Content-Type: application/json" -d '{{"user_id": "{user}", "device": "Tablet"}}'; echo
+
+The API's documentation: {url}/docs      Stop with Ctrl-C.
+"""

@@ -1,0 +1,48 @@
+"""`nuovo users`: the built-in table of users."""
+
+import click
+
+from domain.model.users import User, is_user_id
+from entrypoints.cli.output import in_words, operations, print_json, print_table
+
+
+@click.group()
+def users() -> None:
+    """Keep the built-in table of users.
+
+    Applications with users of their own name their table in NUOVO_USERS_TABLE instead.
+    """
+
+
+@users.command()
+@click.argument("user_id", metavar="ID")
+@click.option("--disabled", is_flag=True, help="Refuse this user's refresh tokens, old and new.")
+@in_words
+def add(user_id: str, *, disabled: bool) -> None:
+    """Add a user, or switch an existing one on or off."""
+    if not is_user_id(user_id):
+        raise click.BadParameter("must have 1 to 255 characters, none of them a control character")
+    operations().users.put(User(id=user_id, active=not disabled))
+    click.echo(f"User {user_id} is {'disabled' if disabled else 'active'}.")
+
+
+@users.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
+@in_words
+def list_(*, as_json: bool) -> None:
+    """List the users."""
+    known = operations().users.list()
+    if as_json:
+        print_json([{"id": user.id, "active": user.active} for user in known])
+    else:
+        print_table(("ID", "ACTIVE"), [(user.id, "yes" if user.active else "no") for user in known])
+
+
+@users.command()
+@click.argument("user_id", metavar="ID")
+@in_words
+def remove(user_id: str) -> None:
+    """Remove a user. Their refresh tokens are answered with 404 from now on."""
+    if not operations().users.remove(user_id):
+        raise click.ClickException("There is no such user.")
+    click.echo(f"User {user_id} is removed.")

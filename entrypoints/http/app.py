@@ -1,0 +1,111 @@
+"""The Falcon application: routes, middleware, error handlers. Pure: nothing happens at import."""
+
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+import falcon
+from structlog.contextvars import bind_contextvars, clear_contextvars
+
+from domain.model.tokens import new_id
+from domain.use_cases.authenticate_access_token import AuthenticateAccessToken
+from domain.use_cases.end_all_sessions import EndAllSessions
+from domain.use_cases.end_session import EndSession
+from domain.use_cases.list_sessions import ListSessions
+from domain.use_cases.refresh_access_token import RefreshAccessToken
+from domain.use_cases.revoke_token import RevokeToken
+from domain.use_cases.start_session import StartSession
+from entrypoints.http.credentials import RefreshTokenCredential, ServiceCredentials
+from entrypoints.http.cross_site import Cors, CrossSiteGuard
+from entrypoints.http.documentation import DocsResource, OpenApiResource
+from entrypoints.http.errors import ErrorHandlers
+from entrypoints.http.health import LiveResource, ReadyResource
+from entrypoints.http.refresh_cookie import RefreshCookie
+from entrypoints.http.refresh_token import RefreshTokenResource
+from entrypoints.http.request_body import check_announced_size
+from entrypoints.http.revoke_token import RevokeTokenResource
+from entrypoints.http.sessions import SessionResource, SessionsResource
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UseCases:
+    """All that can be asked of the service over HTTP."""
+
+    refresh: RefreshAccessToken
+    revoke: RevokeToken
+    start: StartSession
+    authenticate: AuthenticateAccessToken
+    list_sessions: ListSessions
+    end: EndSession
+    end_all: EndAllSessions
+    check_ready: Callable[[], None]
+
+
+def create_app(
+    use_cases: UseCases,
+    *,
+    cookie: RefreshCookie,
+    service_credentials: Collection[str] = (),
+    allowed_origins: Collection[str] = (),
+) -> "falcon.App[falcon.Request, falcon.Response]":
+    """Return the WSGI application over `use_cases`.
+
+    `allowed_origins` are those of other hosts whose pages may use the cookie and read answers.
+    """
+    middleware: list[object] = [_EveryRequest()]
+    if allowed_origins:
+        middleware.append(Cors(allowed_origins))
+    app = falcon.App(middleware=middleware)
+    ErrorHandlers(cookie).register(app)
+
+    credential = RefreshTokenCredential(cookie, CrossSiteGuard(allowed_origins))
+    app.add_route("/refresh_token", RefreshTokenResource(credential, cookie, use_cases.refresh))
+    app.add_route("/revoke_token", RevokeTokenResource(credential, cookie, use_cases.revoke))
+    app.add_route(
+        "/sessions",
+        SessionsResource(
+            services=ServiceCredentials(service_credentials),
+            cookie=cookie,
+            start=use_cases.start,
+            authenticate=use_cases.authenticate,
+            list_sessions=use_cases.list_sessions,
+            end_all=use_cases.end_all,
+        ),
+    )
+    app.add_route(
+        "/sessions/{session_id}",
+        SessionResource(cookie=cookie, authenticate=use_cases.authenticate, end=use_cases.end),
+    )
+    app.add_route("/health/live", LiveResource())
+    app.add_route("/health/ready", ReadyResource(use_cases.check_ready))
+    app.add_route("/openapi.json", OpenApiResource())
+    docs = DocsResource()
+    app.add_route("/docs", docs)
+    app.add_route("/docs/{asset}", docs, suffix="asset")
+    return app
+
+
+class _EveryRequest:
+    """What holds for every request, whatever it asks for."""
+
+    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Give the request an identifier for the logs: the caller's own, if it is harmless, or a new one."""
+        given = req.env.get("HTTP_X_REQUEST_ID", "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else new_id()
+        clear_contextvars()
+        bind_contextvars(request_id=request_id)
+        resp.set_header("X-Request-ID", request_id)
+        check_announced_size(req)
+
+    def process_response(
+        self, req: falcon.Request, resp: falcon.Response, resource: object, req_succeeded: bool
+    ) -> None:
+        """Keep answers out of caches, unless a resource says otherwise, and out of browsers' guesses."""
+        resp.set_header("X-Content-Type-Options", "nosniff")
+        if resp.get_header("Cache-Control") is None:
+            resp.set_header("Cache-Control", "no-store")
+            resp.set_header("Pragma", "no-cache")
+        if req.method == "OPTIONS":
+            resp.status = 204

@@ -1,0 +1,147 @@
+"""Which error is which answer. The status table of the service is here and nowhere else."""
+
+import falcon
+import structlog
+from authlib.oauth2.rfc6750.errors import InvalidTokenError
+
+from domain.model.errors import (
+    AccessTokenExpiredError,
+    InvalidAccessTokenError,
+    InvalidRefreshTokenError,
+    NuovoError,
+    RefreshTokenExpiredError,
+    SessionNotFoundError,
+    StoreUnavailableError,
+    UserDisabledError,
+    UserNotFoundError,
+)
+from entrypoints.http.envelope import fail
+from entrypoints.http.refresh_cookie import RefreshCookie
+
+RETRY_AFTER_SECONDS = "1"
+REALM = "nuovo"
+_log = structlog.get_logger("nuovo.http")
+
+
+class HttpError(Exception):
+    """A refusal that only makes sense in HTTP; the domain never hears of it."""
+
+
+class RefreshTokenMissingError(HttpError):
+    """Neither header nor cookie holds a refresh token."""
+
+
+class AccessTokenMissingError(HttpError):
+    """No access token in the header."""
+
+
+class ServiceCredentialMissingError(HttpError):
+    """No service credential in the header."""
+
+
+class InvalidServiceCredentialError(HttpError):
+    """A service credential that is not configured."""
+
+
+class AmbiguousCredentialsError(HttpError):
+    """More than one refresh cookie: one of them may have been planted."""
+
+
+class CrossSiteRequestError(HttpError):
+    """A cookie that another site made the browser send (CSRF)."""
+
+
+class BodyTooLargeError(HttpError):
+    """A request body over the limit."""
+
+
+class BodyNotJsonError(HttpError):
+    """A request body that is not readable as a JSON object."""
+
+
+class BodyMediaTypeError(HttpError):
+    """A request body that does not say it is JSON."""
+
+
+class InvalidFieldError(HttpError):
+    """A field of the body that is missing or wrong. The message names it, never its value."""
+
+
+_ANSWERS: dict[type[Exception], tuple[int, str]] = {
+    RefreshTokenMissingError: (401, "Refresh token missing."),
+    InvalidRefreshTokenError: (401, "Invalid refresh token."),
+    RefreshTokenExpiredError: (401, "Refresh token has expired."),
+    UserNotFoundError: (404, "User not found."),
+    UserDisabledError: (403, "User disabled."),
+    AccessTokenMissingError: (401, "Access token missing."),
+    InvalidAccessTokenError: (401, "Invalid access token."),
+    AccessTokenExpiredError: (401, "Access token has expired."),
+    ServiceCredentialMissingError: (401, "Service credential missing."),
+    InvalidServiceCredentialError: (401, "Invalid service credential."),
+    SessionNotFoundError: (404, "Session not found."),
+    CrossSiteRequestError: (403, "Cross-site request refused."),
+    AmbiguousCredentialsError: (400, "Ambiguous credentials."),
+    BodyTooLargeError: (413, "Request body too large."),
+    BodyNotJsonError: (400, "Request body is not valid JSON."),
+    BodyMediaTypeError: (415, "Request body must be application/json."),
+    StoreUnavailableError: (503, "Service temporarily unavailable."),
+}
+_FRAMEWORK_MESSAGES = {404: "Not found.", 405: "Method not allowed.", 408: "Request timed out."}
+_MISSING = (RefreshTokenMissingError, AccessTokenMissingError, ServiceCredentialMissingError)
+
+
+def _challenge(error: type[Exception], message: str) -> str:
+    """Return the `WWW-Authenticate` value: it names an error only if a token was sent (RFC 6750, section 3.1)."""
+    if error in _MISSING:
+        return f'Bearer realm="{REALM}"'
+    return dict(InvalidTokenError(realm=REALM, description=message).get_headers())["WWW-Authenticate"]
+
+
+_CHALLENGES = {error: _challenge(error, message) for error, (code, message) in _ANSWERS.items() if code == 401}  # noqa: PLR2004
+
+
+class ErrorHandlers:
+    """Turns every exception into an answer of the one envelope."""
+
+    def __init__(self, cookie: RefreshCookie) -> None:
+        """Take the refresh cookie: a 401 to a request that was made with it clears it."""
+        self._cookie = cookie
+
+    def register(self, app: "falcon.App[falcon.Request, falcon.Response]") -> None:
+        """Make `app` answer with these handlers and no others."""
+        app.add_error_handler(Exception, self.on_defect)
+        app.add_error_handler(falcon.HTTPError, self.on_framework_error)
+        app.add_error_handler((NuovoError, HttpError), self.on_refusal)
+
+    def on_refusal(
+        self, req: falcon.Request, resp: falcon.Response, error: Exception, params: dict[str, object]
+    ) -> None:
+        """Answer a refusal, or a store in trouble, by the table."""
+        if isinstance(error, InvalidFieldError):
+            fail(resp, 422, str(error))
+            return
+        code, message = _ANSWERS[type(error)]
+        fail(resp, code, message)
+        if code == 401:  # noqa: PLR2004
+            resp.set_header("WWW-Authenticate", _CHALLENGES[type(error)])
+            if getattr(req.context, "by_cookie", False):
+                self._cookie.clear(resp)
+        if code == 503:  # noqa: PLR2004
+            resp.set_header("Retry-After", RETRY_AFTER_SECONDS)
+            _log.error("store_unavailable", reason=str(error), path=req.uri_template)
+
+    def on_framework_error(
+        self, req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError, params: dict[str, object]
+    ) -> None:
+        """Answer what Falcon refuses (unknown paths and methods, malformed requests), with its headers."""
+        code = falcon.http_status_to_code(error.status)
+        for name, value in dict(error.headers or {}).items():
+            resp.set_header(name, value)
+        fail(resp, code, _FRAMEWORK_MESSAGES.get(code, "Bad request."))
+
+    def on_defect(
+        self, req: falcon.Request, resp: falcon.Response, error: Exception, params: dict[str, object]
+    ) -> None:
+        """Answer a defect of this service; its trace goes to the log alone."""
+        _log.exception("unexpected_error", path=req.uri_template)
+        fail(resp, 500, "An unexpected error occurred")

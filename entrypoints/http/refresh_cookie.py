@@ -1,0 +1,53 @@
+"""The cookie that carries a refresh token, out of the reach of scripts."""
+
+import time
+from dataclasses import dataclass
+
+import falcon
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshCookie:
+    """Name and attributes of the cookie (RFC 6265bis). It is always `HttpOnly` and `Secure`.
+
+    The `__Host-` prefix makes browsers refuse the cookie from anyone but this host: it needs `path` to be `/` and no
+    `domain`.
+    """
+
+    name: str = "__Host-refresh_token"
+    path: str = "/"
+    domain: str | None = None
+    same_site: str = "Strict"
+
+    def values_in(self, req: falcon.Request) -> list[str]:
+        """Return the values of all cookies of this name, in the order of the header.
+
+        APPSEC: the raw header is split here because Falcon strips characters from names that browsers keep, so that a
+        planted `\\xa0__Host-refresh_token` would pass for the real one.
+        """
+        header = req.env.get("HTTP_COOKIE", "")
+        if self.name not in header:
+            return []
+        pairs = (pair.strip(" \t").partition("=") for pair in header.split(";"))
+        return [value for name, equals, value in pairs if equals and name == self.name]
+
+    def set(self, resp: falcon.Response, token: str, *, expires_at: int) -> None:
+        """Send `token`; the browser keeps it for the rest of the token's life."""
+        max_age = max(0, expires_at - int(time.time()))
+        resp.append_header("Set-Cookie", f"{self.name}={token}; Max-Age={max_age}{self._attributes()}")
+
+    def clear(self, resp: falcon.Response) -> None:
+        """Make the browser forget the cookie, which it does only if every attribute is repeated."""
+        resp.append_header(
+            "Set-Cookie",
+            f"{self.name}=; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0{self._attributes()}",
+        )
+
+    def clear_if_sent(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Clear the cookie if the request carried it."""
+        if self.values_in(req):
+            self.clear(resp)
+
+    def _attributes(self) -> str:
+        domain = f"; Domain={self.domain}" if self.domain else ""
+        return f"{domain}; Path={self.path}; HttpOnly; Secure; SameSite={self.same_site}"

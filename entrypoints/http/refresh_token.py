@@ -1,0 +1,33 @@
+"""`POST /refresh_token`."""
+
+from typing import Any
+
+import falcon
+
+from domain.use_cases.refresh_access_token import RefreshAccessToken
+from entrypoints.http.credentials import RefreshTokenCredential
+from entrypoints.http.envelope import succeed
+from entrypoints.http.refresh_cookie import RefreshCookie
+
+
+class RefreshTokenResource:
+    """Trades a refresh token for a fresh access token."""
+
+    def __init__(
+        self, credential: RefreshTokenCredential, cookie: RefreshCookie, refresh: RefreshAccessToken
+    ) -> None:
+        self._credential = credential
+        self._cookie = cookie
+        self._refresh = refresh
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Answer with an access token; a new refresh token goes back the way the old one came."""
+        presented = self._credential.of(req)
+        pair = self._refresh(presented.text)
+        data: dict[str, Any] = {"access_token": pair.access_token}
+        if pair.refresh_token is not None and pair.refresh_token_expires_at is not None:
+            if presented.by_cookie:
+                self._cookie.set(resp, pair.refresh_token, expires_at=pair.refresh_token_expires_at)
+            else:
+                data["refresh_token"] = pair.refresh_token
+        succeed(resp, data)

@@ -1,0 +1,230 @@
+"""All settings, read from the environment and from `.env`, and checked before anything starts.
+
+Only this module reads the environment. Every problem is reported at once, in words that say what to set.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from dotenv import dotenv_values
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from domain.model.secrets import HOW_TO_MAKE_ONE, weakness_of
+from domain.model.sessions import MAX_SESSION_TTL, SessionPolicy
+
+PREFIX = "NUOVO_"
+_FILE_SUFFIX = "_FILE"
+_IGNORED_PREFIX = "NUOVO_TEST_"
+_ORIGIN = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:]+\])(?::[0-9]{1,5})?", re.ASCII)
+_COOKIE_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
+_COOKIE_PATH = re.compile(r"/[\x21-\x3a\x3c-\x7e]*", re.ASCII)
+_SECRET_PART = re.compile(r"(?<=://)[^@/]*(?=@)|[?].*|^(?!\w+://).*", re.ASCII)
+"""What must not be shown of a database URL (who logs in, and libpq's parameters), or of a secret (all of it)."""
+_DOMAIN = re.compile(r"[a-z0-9.-]+", re.ASCII)
+
+
+class SettingsError(Exception):
+    """Settings with which the service does not start. `problems` has a line for each; none holds a secret."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def _comma_separated(value: Any) -> Any:
+    return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
+
+
+CommaSeparated = Annotated[list[str], NoDecode, BeforeValidator(_comma_separated)]
+SecretList = Annotated[list[SecretStr], NoDecode, BeforeValidator(_comma_separated)]
+Name = Annotated[str, Field(min_length=1, max_length=255)]
+
+
+class Settings(BaseSettings):
+    """The service's settings. Spans are whole seconds, lists are separated by commas.
+
+    Any setting may be read from a file instead: `NUOVO_SECRET_KEY_FILE=/run/secrets/key`.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, hide_input_in_errors=True, frozen=True)
+
+    secret_key: SecretStr
+    previous_secret_keys: SecretList = []
+    database_url: SecretStr = SecretStr("sqlite:///nuovo.sqlite3")
+    users_table: Name = "nuovo_users"
+    users_id_column: Name = "id"
+    users_active_column: Name | None = None
+    users_database_url: SecretStr | None = None
+    issuer: Name = "nuovo"
+    audience: Name = "api"
+    client_id: Name = "frontend"
+    access_token_ttl: Annotated[int, Field(ge=1, le=86_400)] = 15 * 60
+    refresh_token_ttl: Annotated[int, Field(ge=1, le=MAX_SESSION_TTL)] = 14 * 86_400
+    session_ttl: Annotated[int, Field(ge=1, le=MAX_SESSION_TTL)] = 60 * 86_400
+    rotation: bool = True
+    rotation_durability: Literal["process", "disk"] = "process"
+    replay_grace: Annotated[int, Field(ge=0, le=300)] = 30
+    lost_answer_recovery: Annotated[int, Field(ge=0, le=7 * 86_400)] = 86_400
+    leeway: Annotated[int, Field(ge=0, le=300)] = 0
+    cookie_name: str = "__Host-refresh_token"
+    cookie_path: str = "/"
+    cookie_domain: str | None = None
+    cookie_same_site: Literal["Strict", "Lax", "None"] = "Strict"
+    allowed_origins: CommaSeparated = []
+    service_credentials: SecretList = []
+    log_format: Literal["json", "text"] = "json"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    demo: bool = False
+    """Set by `nuovo serve --demo` and by nobody else."""
+
+    @property
+    def policy(self) -> SessionPolicy:
+        """The settings that the domain decides by."""
+        return SessionPolicy(
+            access_token_ttl=self.access_token_ttl,
+            refresh_token_ttl=self.refresh_token_ttl,
+            session_ttl=self.session_ttl,
+            replay_grace=self.replay_grace,
+            lost_answer_recovery=self.lost_answer_recovery,
+            leeway=self.leeway,
+            rotation=self.rotation,
+        )
+
+    def shown(self) -> list[tuple[str, str]]:
+        """Return every setting's name and value as text, secrets and database passwords hidden."""
+        return [
+            (f"{PREFIX}{name.upper()}", _as_text(getattr(self, name))) for name in type(self).model_fields
+        ]
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take values from `load_settings` alone, which has read the environment."""
+        return (init_settings,)
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        problems = [*self._secret_problems(), *self._span_problems(), *self._cookie_problems()]
+        if self.audience == self.issuer:
+            problems.append(f"{PREFIX}AUDIENCE must differ from {PREFIX}ISSUER, the audience of refresh tokens")
+        problems += [
+            f"{PREFIX}ALLOWED_ORIGINS: every origin must be as browsers send it, such as https://app.example.org: "
+            "scheme and host in lower case, a port only if it is not the default, no path, no *"
+            for origin in self.allowed_origins
+            if not _ORIGIN.fullmatch(origin) or origin.endswith((":80", ":443"))
+        ][:1]
+        if problems:
+            raise SettingsError(problems)
+        return self
+
+    def _secret_problems(self) -> Iterator[str]:
+        key = self.secret_key.get_secret_value()
+        previous = [secret.get_secret_value() for secret in self.previous_secret_keys]
+        credentials = [secret.get_secret_value() for secret in self.service_credentials]
+        for name, secrets in (
+            ("SECRET_KEY", [key]),
+            ("PREVIOUS_SECRET_KEYS", previous),
+            ("SERVICE_CREDENTIALS", credentials),
+        ):
+            for weakness in filter(None, map(weakness_of, secrets)):
+                yield f"{PREFIX}{name} {weakness}; make a good one with: {HOW_TO_MAKE_ONE}"
+            if len(set(secrets)) < len(secrets):
+                yield f"{PREFIX}{name} has the same secret twice; remove one"
+        if key in previous:
+            yield f"{PREFIX}PREVIOUS_SECRET_KEYS holds {PREFIX}SECRET_KEY; a previous key must differ from the current"
+        if {key, *previous} & set(credentials):
+            yield f"{PREFIX}SERVICE_CREDENTIALS holds a signing key; each secret must have one use"
+
+    def _span_problems(self) -> Iterator[str]:
+        if self.access_token_ttl > self.refresh_token_ttl:
+            yield f"{PREFIX}ACCESS_TOKEN_TTL must not be longer than {PREFIX}REFRESH_TOKEN_TTL"
+        if self.refresh_token_ttl > self.session_ttl:
+            yield f"{PREFIX}REFRESH_TOKEN_TTL must not be longer than {PREFIX}SESSION_TTL"
+
+    def _cookie_problems(self) -> Iterator[str]:
+        name, path, domain = self.cookie_name, self.cookie_path, self.cookie_domain
+        if not _COOKIE_NAME.fullmatch(name):
+            yield f"{PREFIX}COOKIE_NAME must be letters, digits, _ and -"
+        if not _COOKIE_PATH.fullmatch(path):
+            yield f"{PREFIX}COOKIE_PATH must begin with / and hold neither spaces nor ;"
+        if domain is not None and not _DOMAIN.fullmatch(domain):
+            yield f"{PREFIX}COOKIE_DOMAIN must be a host name such as example.org"
+        if name.startswith("__Host-") and (domain is not None or path != "/"):
+            yield (
+                f"{PREFIX}COOKIE_NAME begins with __Host-, so browsers refuse the cookie unless {PREFIX}COOKIE_PATH is /"
+                f" and {PREFIX}COOKIE_DOMAIN is not set; set another {PREFIX}COOKIE_NAME"
+            )
+
+
+def load_settings(environment: Mapping[str, str] | None = None, env_file: Path | None = None) -> Settings:
+    """Return the settings of `environment` (the process's own), completed by `env_file` (`.env` in this folder).
+
+    Raises `SettingsError` with every problem.
+    """
+    if environment is None:
+        environment = os.environ
+        env_file = env_file or Path(".env")
+    from_file = dotenv_values(env_file) if env_file and env_file.is_file() else {}
+    given = {
+        name: value
+        for name, value in {**from_file, **environment}.items()
+        if name.startswith(PREFIX) and not name.startswith(_IGNORED_PREFIX) and value is not None
+    }
+    values, problems = _values_of(given)
+    try:
+        settings = Settings(**values)
+    except SettingsError as error:
+        raise SettingsError(problems + error.problems) from None
+    except ValidationError as error:
+        raise SettingsError(problems + [_in_words(problem) for problem in error.errors()]) from None
+    if problems:
+        raise SettingsError(problems)
+    return settings
+
+
+def _values_of(given: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+    """Return the values by field name, files read, and a problem for each name that is no setting."""
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    for name, value in sorted(given.items()):
+        field = name.removeprefix(PREFIX).lower()
+        if field in Settings.model_fields:
+            if f"{name}{_FILE_SUFFIX}" in given:
+                problems.append(f"{name} and {name}{_FILE_SUFFIX} are both set; set one of them")
+            values[field] = value
+        elif field.removesuffix(_FILE_SUFFIX.lower()) in Settings.model_fields:
+            try:
+                values[field.removesuffix(_FILE_SUFFIX.lower())] = Path(value).read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                problems.append(f"{name} names a file that cannot be read: {type(error).__name__}")
+        else:
+            problems.append(f"{name} is no setting of Nuovo; see the table of settings in the README")
+    # An empty variable means what its absence means, except for a secret, where it is a mistake to report.
+    return {field: value for field, value in values.items() if value or field == "secret_key"}, problems
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, list):
+        return f"{len(value)} hidden" if value and isinstance(value[0], SecretStr) else ", ".join(value)
+    if isinstance(value, SecretStr):
+        return _SECRET_PART.sub("…", value.get_secret_value())
+    return "" if value is None else str(value)
+
+
+def _in_words(problem: Any) -> str:
+    field = str(problem["loc"][0])
+    name = f"{PREFIX}{field.upper()}"
+    if problem["type"] == "missing":
+        hint = f"; make one with: {HOW_TO_MAKE_ONE}" if field == "secret_key" else ""
+        return f"{name} is not set{hint}"
+    return f"{name}: {problem['msg'][0].lower()}{problem['msg'][1:]}"

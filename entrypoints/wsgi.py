@@ -1,0 +1,19 @@
+"""The WSGI application for a server: `gunicorn entrypoints.wsgi:app`."""
+
+import sys
+
+from entrypoints.bootstrap import build
+from entrypoints.settings import SettingsError, load_settings
+from infrastructure.logs import configure_logging
+
+_APP_LOAD_ERROR = 4
+"""The exit status with which gunicorn's workers say that starting them again is useless."""
+
+try:
+    _settings = load_settings()
+    configure_logging(as_json=_settings.log_format == "json", level=_settings.log_level)
+    app = build(_settings).app()
+except SettingsError as error:
+    for problem in error.problems:
+        print(problem, file=sys.stderr)  # noqa: T201  before there is a log to write to
+    sys.exit(_APP_LOAD_ERROR)

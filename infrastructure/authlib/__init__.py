@@ -1,0 +1,1 @@
+"""Tokens, signed and read with Authlib's JOSE engine."""

@@ -1,0 +1,91 @@
+"""Logs: one event, one line, on standard error."""
+
+import logging
+import sys
+from typing import Any
+
+import orjson
+import structlog
+
+from ports.security_log import Happening, SecurityEvent, SecurityLog
+
+_LEVELS = {
+    Happening.REFUSED: logging.WARNING,
+    Happening.REVOKED: logging.WARNING,
+    Happening.HEALED: logging.WARNING,
+}
+
+
+class StructlogSecurityLog(SecurityLog):
+    """Writes security events as log lines, with the identifier of the request that caused them."""
+
+    def __init__(self) -> None:
+        """Use the logging that `configure_logging` has set up."""
+        self._log = structlog.get_logger("nuovo.security")
+
+    def record(self, event: SecurityEvent) -> None:
+        """Write the event's fields, leaving out those it does not have."""
+        fields = {
+            name: value
+            for name, value in (
+                ("session_id", event.session_id),
+                ("user_id", event.user_id),
+                ("generation", event.generation),
+                ("cause", event.cause),
+                ("lost_generations", event.lost_generations),
+            )
+            if value is not None
+        }
+        self._log.log(_LEVELS.get(event.happening, logging.INFO), event.happening.value, **fields)
+
+
+def configure_logging(*, as_json: bool, level: str) -> None:
+    """Send structlog's events and those of the standard library to standard error, in one form.
+
+    `level` is a name such as `INFO`. With `as_json` each event is one JSON object on one line, whatever it holds.
+    """
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    trace: Any = structlog.processors.format_exc_info if as_json else structlog.processors.StackInfoRenderer()
+    renderer: Any = (
+        structlog.processors.JSONRenderer(serializer=_json)
+        if as_json
+        # APPSEC: the default formatter would print local variables, tokens among them.
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
+    )
+    structlog.configure(
+        processors=[*shared, trace, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level)),
+        logger_factory=_bytes_factory if as_json else structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    text_renderer = structlog.processors.JSONRenderer(serializer=_json_text) if as_json else renderer
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, trace, text_renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level)
+    # Peewee logs every statement with its values at DEBUG.
+    logging.getLogger("peewee").setLevel(logging.INFO)
+
+
+def _bytes_factory(*_args: object) -> structlog.BytesLogger:
+    return structlog.BytesLogger(sys.stderr.buffer)
+
+
+def _json(event: dict[str, Any], **_options: object) -> bytes:
+    return orjson.dumps(event, default=repr)
+
+
+def _json_text(event: dict[str, Any], **_options: object) -> str:
+    return _json(event).decode()

@@ -1,0 +1,1 @@
+"""Stores on Peewee: SQLite and PostgreSQL."""

@@ -1,0 +1,53 @@
+"""What tests of every kind share: real databases, and a service over fakes."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.fakes.service import FakeService
+from tests.postgres import PostgresServer
+
+
+@pytest.fixture
+def service() -> FakeService:
+    """The whole domain over fakes, with the default policy and the users `ada` and `bob`."""
+    return FakeService()
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A running PostgreSQL server: one that the tests start, or the one of NUOVO_TEST_POSTGRES_URL."""
+    if url := os.environ.get("NUOVO_TEST_POSTGRES_URL"):
+        yield url
+        return
+    server = PostgresServer()
+    try:
+        server.create()
+        server.start()
+        yield server.url
+    finally:
+        server.remove()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty database, once of each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/nuovo.sqlite3"
+        return
+    server_url = request.getfixturevalue("postgres_url")
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"'.encode())
+    yield _with_database(server_url, name)
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
+
+
+def _with_database(url: str, name: str) -> str:
+    head, _, parameters = url.partition("?")
+    return f"{head.rsplit('/', 1)[0]}/{name}" + (f"?{parameters}" if parameters else "")
