@@ -96,9 +96,7 @@ def build(settings: Settings) -> Service:
             ),
             revoke=RevokeToken(clock=clock, tokens=tokens, sessions=sessions, log=log),
             start=start,
-            authenticate=AuthenticateAccessToken(
-                clock=clock, tokens=tokens, sessions=sessions, policy=policy
-            ),
+            authenticate=AuthenticateAccessToken(clock=clock, tokens=tokens, sessions=sessions, policy=policy),
             list_sessions=list_sessions,
             end=end,
             end_all=end_all,

@@ -96,9 +96,7 @@ class Settings(BaseSettings):
 
     def shown(self) -> list[tuple[str, str]]:
         """Return every setting's name and value as text, secrets and database passwords hidden."""
-        return [
-            (f"{PREFIX}{name.upper()}", _as_text(getattr(self, name))) for name in type(self).model_fields
-        ]
+        return [(f"{PREFIX}{name.upper()}", _as_text(getattr(self, name))) for name in type(self).model_fields]
 
     @classmethod
     def settings_customise_sources(
@@ -141,7 +139,7 @@ class Settings(BaseSettings):
             if len(set(secrets)) < len(secrets):
                 yield f"{PREFIX}{name} has the same secret twice; remove one"
         if key in previous:
-            yield f"{PREFIX}PREVIOUS_SECRET_KEYS holds {PREFIX}SECRET_KEY; a previous key must differ from the current"
+            yield f"{PREFIX}PREVIOUS_SECRET_KEYS holds {PREFIX}SECRET_KEY; previous keys must differ from it"
         if {key, *previous} & set(credentials):
             yield f"{PREFIX}SERVICE_CREDENTIALS holds a signing key; each secret must have one use"
 

@@ -155,7 +155,14 @@ class Session:
 
     @classmethod
     def start(
-        cls, *, session_id: str, user_id: str, device: str, now: int, cut_off: int | None, policy: SessionPolicy
+        cls,
+        *,
+        session_id: str,
+        user_id: str,
+        device: str,
+        now: int,
+        cut_off: int | None,
+        policy: SessionPolicy,
     ) -> "Session":
         """Return a new session of a user whose earlier sessions were ended at `cut_off`, if ever.
 
@@ -213,9 +220,7 @@ class Session:
 
     def revoked(self, *, at: int, reason: RevocationReason) -> "Session":
         """Return the session ended. It is kept to its absolute end: a token whose write was lost lives so long."""
-        return replace(
-            self, revoked_at=at, revocation_reason=reason, kept_until=max(self.kept_until, self.ends_at)
-        )
+        return replace(self, revoked_at=at, revocation_reason=reason, kept_until=max(self.kept_until, self.ends_at))
 
     def current_token(self) -> RefreshToken:
         """Return the session's one live refresh token, the same whenever it is asked for."""
@@ -269,9 +274,7 @@ class Standing:
             return Decision.ADVANCE
         if session.superseded_within(policy.replay_grace, generation, now=now):
             return Decision.REPLAY
-        if session.parent_generation == generation and _within(
-            policy.lost_answer_recovery, session.rotated_at, now
-        ):
+        if session.parent_generation == generation and _within(policy.lost_answer_recovery, session.rotated_at, now):
             return Decision.RECOVER
         return Decision.END_SESSION
 

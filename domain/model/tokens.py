@@ -78,11 +78,11 @@ class AccessToken:
 class TokenPair:
     """The answer to a sign-in or a refresh, in compact form.
 
-    `refresh_token` is `None` when rotation is off: the presented one stays in use. `refresh_token_expires_at`
-    is the second from which it is refused.
+    `refresh_token` is `None` when rotation is off: the presented one stays in use. `refresh_token_expires_in` is how
+    many seconds of life it has left.
     """
 
     session_id: str
     access_token: str
     refresh_token: str | None = None
-    refresh_token_expires_at: int | None = None
+    refresh_token_expires_in: int | None = None

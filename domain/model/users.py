@@ -26,6 +26,4 @@ def is_user_id(value: object) -> TypeGuard[str]:
 
 def _is_plain(text: str) -> bool:
     """Tell whether `text` has neither control characters nor lone surrogates, which no UTF-8 can hold."""
-    return not any(
-        char < " " or "\x7f" <= char <= "\x9f" or "\ud800" <= char <= "\udfff" for char in text
-    )
+    return not any(char < " " or "\x7f" <= char <= "\x9f" or "\ud800" <= char <= "\udfff" for char in text)

@@ -25,6 +25,4 @@ class EndSession:
         reason = RevocationReason.ENDED_BY_OPERATOR if owner is None else RevocationReason.ENDED_BY_USER
         if not self.sessions.revoke_by_id(session_id, owner=owner, at=self.clock.now(), reason=reason):
             raise SessionNotFoundError
-        self.log.record(
-            SecurityEvent(happening=Happening.REVOKED, session_id=session_id, user_id=owner, cause=reason)
-        )
+        self.log.record(SecurityEvent(happening=Happening.REVOKED, session_id=session_id, user_id=owner, cause=reason))

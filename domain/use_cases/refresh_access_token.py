@@ -121,13 +121,11 @@ class RefreshAccessToken:
             session_id=successor.session_id,
             access_token=self._access_token(successor, now),
             refresh_token=self.tokens.write_refresh_token(successor),
-            refresh_token_expires_at=successor.expires_at,
+            refresh_token_expires_in=max(0, successor.expires_at - now),
         )
 
     def _access_token(self, token: RefreshToken, now: int) -> str:
-        return self.tokens.write_access_token(
-            AccessToken.issue(token, now=now, ttl=self.policy.access_token_ttl)
-        )
+        return self.tokens.write_access_token(AccessToken.issue(token, now=now, ttl=self.policy.access_token_ttl))
 
     def _refuse(self, token: RefreshToken, cause: RefusalCause) -> Never:
         self._record(Happening.REFUSED, token, cause)

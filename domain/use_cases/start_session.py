@@ -49,5 +49,5 @@ class StartSession:
                 AccessToken.issue(token, now=now, ttl=self.policy.access_token_ttl)
             ),
             refresh_token=self.tokens.write_refresh_token(token),
-            refresh_token_expires_at=token.expires_at,
+            refresh_token_expires_in=max(0, token.expires_at - now),
         )

@@ -54,10 +54,9 @@ def create_app(
 
     `allowed_origins` are those of other hosts whose pages may use the cookie and read answers.
     """
-    middleware: list[object] = [_EveryRequest()]
+    app = falcon.App(middleware=_EveryRequest())
     if allowed_origins:
-        middleware.append(Cors(allowed_origins))
-    app = falcon.App(middleware=middleware)
+        app.add_middleware(Cors(allowed_origins))
     ErrorHandlers(cookie).register(app)
 
     credential = RefreshTokenCredential(cookie, CrossSiteGuard(allowed_origins))

@@ -65,7 +65,8 @@ class ServiceCredentials:
             raise ServiceCredentialMissingError
         presented = _digest(bearer)
         # APPSEC: constant time, and every secret is compared, so that time tells neither which nor how much of it.
-        if not any([hmac.compare_digest(presented, digest) for digest in self._digests]):
+        matches = [hmac.compare_digest(presented, digest) for digest in self._digests]
+        if not any(matches):
             raise InvalidServiceCredentialError
 
 

@@ -87,6 +87,8 @@ _ANSWERS: dict[type[Exception], tuple[int, str]] = {
     StoreUnavailableError: (503, "Service temporarily unavailable."),
 }
 _FRAMEWORK_MESSAGES = {404: "Not found.", 405: "Method not allowed.", 408: "Request timed out."}
+_UNAUTHORIZED = 401
+_UNAVAILABLE = 503
 _MISSING = (RefreshTokenMissingError, AccessTokenMissingError, ServiceCredentialMissingError)
 
 
@@ -94,10 +96,13 @@ def _challenge(error: type[Exception], message: str) -> str:
     """Return the `WWW-Authenticate` value: it names an error only if a token was sent (RFC 6750, section 3.1)."""
     if error in _MISSING:
         return f'Bearer realm="{REALM}"'
-    return dict(InvalidTokenError(realm=REALM, description=message).get_headers())["WWW-Authenticate"]
+    headers = dict(InvalidTokenError(realm=REALM, description=message).get_headers())
+    return str(headers["WWW-Authenticate"])
 
 
-_CHALLENGES = {error: _challenge(error, message) for error, (code, message) in _ANSWERS.items() if code == 401}  # noqa: PLR2004
+_CHALLENGES = {
+    error: _challenge(error, message) for error, (code, message) in _ANSWERS.items() if code == _UNAUTHORIZED
+}
 
 
 class ErrorHandlers:
@@ -122,11 +127,11 @@ class ErrorHandlers:
             return
         code, message = _ANSWERS[type(error)]
         fail(resp, code, message)
-        if code == 401:  # noqa: PLR2004
+        if code == _UNAUTHORIZED:
             resp.set_header("WWW-Authenticate", _CHALLENGES[type(error)])
             if getattr(req.context, "by_cookie", False):
                 self._cookie.clear(resp)
-        if code == 503:  # noqa: PLR2004
+        if code == _UNAVAILABLE:
             resp.set_header("Retry-After", RETRY_AFTER_SECONDS)
             _log.error("store_unavailable", reason=str(error), path=req.uri_template)
 

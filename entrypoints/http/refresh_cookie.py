@@ -1,6 +1,5 @@
 """The cookie that carries a refresh token, out of the reach of scripts."""
 
-import time
 from dataclasses import dataclass
 
 import falcon
@@ -20,20 +19,17 @@ class RefreshCookie:
     same_site: str = "Strict"
 
     def values_in(self, req: falcon.Request) -> list[str]:
-        """Return the values of all cookies of this name, in the order of the header.
-
-        APPSEC: the raw header is split here because Falcon strips characters from names that browsers keep, so that a
-        planted `\\xa0__Host-refresh_token` would pass for the real one.
-        """
+        """Return the values of all cookies of this name, in the order of the header."""
+        # APPSEC: the raw header is split here because Falcon strips characters from names that browsers keep, so that
+        # a planted cookie whose name begins with a no-break space would pass for the real one.
         header = req.env.get("HTTP_COOKIE", "")
         if self.name not in header:
             return []
         pairs = (pair.strip(" \t").partition("=") for pair in header.split(";"))
         return [value for name, equals, value in pairs if equals and name == self.name]
 
-    def set(self, resp: falcon.Response, token: str, *, expires_at: int) -> None:
-        """Send `token`; the browser keeps it for the rest of the token's life."""
-        max_age = max(0, expires_at - int(time.time()))
+    def set(self, resp: falcon.Response, token: str, *, max_age: int) -> None:
+        """Send `token`; the browser keeps it for `max_age` seconds, the rest of the token's life."""
         resp.append_header("Set-Cookie", f"{self.name}={token}; Max-Age={max_age}{self._attributes()}")
 
     def clear(self, resp: falcon.Response) -> None:

@@ -13,9 +13,7 @@ from entrypoints.http.refresh_cookie import RefreshCookie
 class RefreshTokenResource:
     """Trades a refresh token for a fresh access token."""
 
-    def __init__(
-        self, credential: RefreshTokenCredential, cookie: RefreshCookie, refresh: RefreshAccessToken
-    ) -> None:
+    def __init__(self, credential: RefreshTokenCredential, cookie: RefreshCookie, refresh: RefreshAccessToken) -> None:
         self._credential = credential
         self._cookie = cookie
         self._refresh = refresh
@@ -25,9 +23,9 @@ class RefreshTokenResource:
         presented = self._credential.of(req)
         pair = self._refresh(presented.text)
         data: dict[str, Any] = {"access_token": pair.access_token}
-        if pair.refresh_token is not None and pair.refresh_token_expires_at is not None:
+        if pair.refresh_token is not None and pair.refresh_token_expires_in is not None:
             if presented.by_cookie:
-                self._cookie.set(resp, pair.refresh_token, expires_at=pair.refresh_token_expires_at)
+                self._cookie.set(resp, pair.refresh_token, max_age=pair.refresh_token_expires_in)
             else:
                 data["refresh_token"] = pair.refresh_token
         succeed(resp, data)

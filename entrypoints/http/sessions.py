@@ -46,9 +46,9 @@ class SessionsResource:
         user_id, device, transport = _fields_of(read_json_object(req))
         pair = self._start(user_id, device)
         data = {"session_id": pair.session_id, "access_token": pair.access_token}
-        if pair.refresh_token is not None and pair.refresh_token_expires_at is not None:
+        if pair.refresh_token is not None and pair.refresh_token_expires_in is not None:
             if transport == "cookie":
-                self._cookie.set(resp, pair.refresh_token, expires_at=pair.refresh_token_expires_at)
+                self._cookie.set(resp, pair.refresh_token, max_age=pair.refresh_token_expires_in)
             else:
                 data["refresh_token"] = pair.refresh_token
         succeed(resp, data, code=201)
@@ -70,9 +70,7 @@ class SessionsResource:
 class SessionResource:
     """One session of the user who asks."""
 
-    def __init__(
-        self, *, cookie: RefreshCookie, authenticate: AuthenticateAccessToken, end: EndSession
-    ) -> None:
+    def __init__(self, *, cookie: RefreshCookie, authenticate: AuthenticateAccessToken, end: EndSession) -> None:
         self._cookie = cookie
         self._authenticate = authenticate
         self._end = end

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import orjson
 from joserfc.jwk import OctKey
-from joserfc.jws import JWSAlgModel, JWSRegistry
+from joserfc.jws import JWSRegistry
 
 from domain.model.secrets import weakness_of
 
@@ -26,7 +26,7 @@ class SigningKey:
         if weakness := weakness_of(secret):
             raise WeakKeyError(f"the signing secret {weakness}")
         self._key = OctKey.import_key(secret)
-        self._hs256: JWSAlgModel = JWSRegistry(algorithms=[ALGORITHM]).get_alg(ALGORITHM)
+        self._hs256 = JWSRegistry(algorithms=[ALGORITHM]).get_alg(ALGORITHM)
         kid = self._key.thumbprint()
         self.refresh_header = _header_part(kid, REFRESH_TOKEN_TYPE)
         self.access_header = _header_part(kid, ACCESS_TOKEN_TYPE)

@@ -116,9 +116,7 @@ class AuthlibTokenCodec(TokenCodec):
 
     def _access_token(self, claims: Claims) -> AccessToken:
         if not (
-            claims.get("type") == "access"
-            and claims.get("iss") == self._issuer
-            and claims.get("aud") == self._audience
+            claims.get("type") == "access" and claims.get("iss") == self._issuer and claims.get("aud") == self._audience
         ):
             raise _RefusedError(RefusalCause.BAD_CLAIMS)
         return AccessToken(
@@ -199,5 +197,5 @@ def _identifier(claims: Claims, name: str) -> str:
 def _user_id(claims: Claims) -> str:
     value = claims.get("sub")
     if is_user_id(value):
-        return value  # type: ignore[no-any-return]
+        return value
     raise _RefusedError(RefusalCause.BAD_CLAIMS)

@@ -4,14 +4,16 @@ Each thread has one connection, opened when it is first needed. All of a store's
 harm, so one that met a dead connection is run again on a new one.
 """
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
+from weakref import WeakMethod
 
-from peewee import Database, InterfaceError, Node, PeeweeException, PostgresqlDatabase, SqliteDatabase
+from peewee import Database, Node, PeeweeException, PostgresqlDatabase, SqliteDatabase
 
 from domain.model.errors import StoreUnavailableError
 from infrastructure.peewee.statement import Statement
@@ -43,6 +45,9 @@ class Engine:
 
     def __init__(self, peewee: Database) -> None:
         self.peewee = peewee
+        # A connection must not be shared with a forked worker, whoever forks and whenever.
+        forget = WeakMethod(peewee.dispose)
+        os.register_at_fork(after_in_child=lambda: (dispose := forget()) and dispose())
 
     def compile(self, query: Node) -> Statement:
         """Return `query` in this database's SQL."""
@@ -51,9 +56,7 @@ class Engine:
     def select(self, statement: Statement, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """Run a query and return its rows. Raises `StoreUnavailableError`."""
         parameters = statement.bind(values)
-        return self.attempt(
-            lambda: list(self.peewee.execute_sql(statement.sql, parameters).fetchall())
-        )
+        return self.attempt(lambda: list(self.peewee.execute_sql(statement.sql, parameters).fetchall()))
 
     def write(self, statement: Statement, values: Mapping[str, Any]) -> int:
         """Run a statement that may wait for the disk; return how many rows it changed. Raises `StoreUnavailableError`.
@@ -159,7 +162,7 @@ class PostgresEngine(Engine):
             given = conninfo_to_dict(url)
         except ProgrammingError:
             raise InvalidDatabaseUrlError("is not a PostgreSQL URL that libpq understands") from None
-        defaults = {"connect_timeout": _CONNECT_TIMEOUT, "application_name": "nuovo"}
+        defaults: dict[str, Any] = {"connect_timeout": _CONNECT_TIMEOUT, "application_name": "nuovo"}
         missing = {name: value for name, value in defaults.items() if name not in given}
         self._sync_every_write = sync_every_write
         super().__init__(_Postgres(url, prefer_psycopg3=True, **missing))
@@ -170,8 +173,6 @@ class PostgresEngine(Engine):
 
     def off_disk_condition(self) -> Node | None:
         """Return the condition that makes this one transaction commit asynchronously."""
-        from peewee import fn  # noqa: PLC0415
-
         if self._sync_every_write:
             return None
         return fn.set_config("synchronous_commit", "off", True) == "off"
@@ -195,7 +196,7 @@ class PostgresEngine(Engine):
         return _Trouble.OTHER
 
 
-class _Postgres(PostgresqlDatabase):  # type: ignore[misc]  # Peewee has no types
+class _Postgres(PostgresqlDatabase):
     """Peewee's PostgreSQL with connections that are durable and never wait for ever."""
 
     def _initialize_connection(self, conn: Any) -> None:
@@ -223,9 +224,7 @@ def open_engine(url: str, *, sync_every_write: bool = False) -> Engine:
         try:
             return PostgresEngine(f"postgresql://{rest}", sync_every_write=sync_every_write)
         except ModuleNotFoundError:
-            raise InvalidDatabaseUrlError(
-                "needs the PostgreSQL driver: pip install 'nuovo[postgres]'"
-            ) from None
+            raise InvalidDatabaseUrlError("needs the PostgreSQL driver: pip install 'nuovo[postgres]'") from None
     raise InvalidDatabaseUrlError("must begin with sqlite:/// or postgresql://")
 
 

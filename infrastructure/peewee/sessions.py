@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from peewee import SQL, Case, Join, Node, Select, fn
+from peewee import SQL, Case, Join, Select, fn
 
 from domain.model.sessions import (
     MAX_SESSION_TTL,
@@ -16,11 +16,11 @@ from domain.model.sessions import (
 from domain.model.tokens import RefreshToken
 from infrastructure.peewee.database import Engine
 from infrastructure.peewee.statement import slot
-from infrastructure.peewee.tables import cut_offs, purges, sessions
+from infrastructure.peewee.tables import Expression, cut_offs, purges, sessions
 from ports.sessions import Sessions
 
 _PURGE_BATCH = 500
-_COLUMNS: tuple[Node, ...] = tuple(getattr(sessions, name) for name in sessions._columns)  # noqa: SLF001
+_COLUMNS: tuple[Expression, ...] = tuple(getattr(sessions, name) for name in sessions._columns)  # noqa: SLF001
 
 
 class PeeweeSessions(Sessions):
@@ -35,28 +35,19 @@ class PeeweeSessions(Sessions):
         self._restore = compile_(_insert(_row_slots(), unless=(_IS_CUT_OFF, _MAY_BE_FORGOTTEN)))
         self._get = compile_(_get())
         self._revoke = compile_(_revoke(sessions.id == slot("id")))
-        self._revoke_own = compile_(
-            _revoke((sessions.id == slot("id")) & (sessions.user_id == slot("owner")))
-        )
+        self._revoke_own = compile_(_revoke((sessions.id == slot("id")) & (sessions.user_id == slot("owner"))))
         self._end_all = compile_(_end_all())
         self._list_live = compile_(_list_live())
         self._mark_purge = compile_(_mark_purge())
         self._next_ids = compile_(
-            sessions.select(sessions.id)
-            .where(sessions.id > slot("after"))
-            .order_by(sessions.id)
-            .limit(_PURGE_BATCH)
+            sessions.select(sessions.id).where(sessions.id > slot("after")).order_by(sessions.id).limit(_PURGE_BATCH)
         )
         self._purge_range = compile_(
             sessions.delete().where(
-                (sessions.id > slot("after"))
-                & (sessions.id <= slot("last"))
-                & (sessions.kept_until <= slot("until"))
+                (sessions.id > slot("after")) & (sessions.id <= slot("last")) & (sessions.kept_until <= slot("until"))
             )
         )
-        self._purge_cut_offs = compile_(
-            cut_offs.delete().where(cut_offs.ended_at <= slot("until") - MAX_SESSION_TTL)
-        )
+        self._purge_cut_offs = compile_(cut_offs.delete().where(cut_offs.ended_at <= slot("until") - MAX_SESSION_TTL))
 
     def start(self, session: Session) -> None:
         """Insert the row and wait for the disk."""
@@ -85,12 +76,8 @@ class PeeweeSessions(Sessions):
 
     def get(self, session_id: str, user_id: str) -> Standing:
         """Read the row, the user's cut-off and the purge mark in one query."""
-        ((cut_off, purged_until, *row),) = self._engine.select(
-            self._get, {"id": session_id, "user_id": user_id}
-        )
-        return Standing(
-            session=None if row[0] is None else _session(row), cut_off=cut_off, purged_until=purged_until
-        )
+        ((cut_off, purged_until, *row),) = self._engine.select(self._get, {"id": session_id, "user_id": user_id})
+        return Standing(session=None if row[0] is None else _session(row), cut_off=cut_off, purged_until=purged_until)
 
     def revoke(self, token: RefreshToken, *, at: int, reason: RevocationReason) -> bool:
         """Mark the row revoked, or leave a revoked row where there is none, and wait for the disk."""
@@ -115,9 +102,7 @@ class PeeweeSessions(Sessions):
 
     def list_live(self, user_id: str, *, now: int) -> list[Session]:
         """Read the user's rows by their index."""
-        return [
-            _session(row) for row in self._engine.select(self._list_live, {"user_id": user_id, "now": now})
-        ]
+        return [_session(row) for row in self._engine.select(self._list_live, {"user_id": user_id, "now": now})]
 
     def purge(self, *, until: int) -> Iterator[int]:
         """Walk the table by its key, a few hundred rows at a time, so that no lock is held for long."""
@@ -132,34 +117,30 @@ class PeeweeSessions(Sessions):
 
 
 _IS_CUT_OFF = fn.EXISTS(
-    cut_offs.select(SQL("1")).where(
-        (cut_offs.user_id == slot("user_id")) & (cut_offs.ended_at >= slot("started_at"))
-    )
+    cut_offs.select(SQL("1")).where((cut_offs.user_id == slot("user_id")) & (cut_offs.ended_at >= slot("started_at")))
 )
 _MAY_BE_FORGOTTEN = fn.EXISTS(purges.select(SQL("1")).where(purges.purged_until >= slot("ends_at")))
 
 
-def _row_slots() -> list[Node]:
+def _row_slots() -> list[Expression]:
     return [slot(name) for name in sessions._columns]  # noqa: SLF001
 
 
-def _insert(row: list[Node], unless: tuple[Node, ...] = ()) -> Node:
+def _insert(row: list[Expression], unless: tuple[Expression, ...] = ()) -> Expression:
     """Add a row if its key is free and none of the conditions holds."""
     source = Select(columns=row).where(SQL("1 = 1"), *(~condition for condition in unless))
-    return sessions.insert(source, columns=list(_COLUMNS)).on_conflict(
-        action="nothing", conflict_target=[sessions.id]
-    )
+    return sessions.insert(source, columns=list(_COLUMNS)).on_conflict(action="nothing", conflict_target=[sessions.id])
 
 
-def _advance(off_disk: Node | None) -> Node:
-    """The compare-and-set. The marks move as in `Session.rotated`."""
+def _advance(off_disk: Expression | None) -> Expression:
+    """Return the compare-and-set. The marks move as in `Session.rotated`."""
     mark_is_due = (
         sessions.newer_mark_at.is_null()
         | (sessions.newer_mark_at < slot("mark_before"))
         | (sessions.newer_mark_at > slot("mark_after"))
     )
 
-    def if_due(then: Node, otherwise: Node) -> Node:
+    def if_due(then: Expression, otherwise: Expression) -> Expression:
         return Case(None, [(mark_is_due, then)], otherwise)
 
     conditions = [
@@ -178,9 +159,7 @@ def _advance(off_disk: Node | None) -> Node:
             sessions.expires_at: slot("expires_at"),
             sessions.kept_until: _larger(sessions.kept_until, slot("kept_until")),
             sessions.lost_generations: sessions.lost_generations + slot("lost_generations"),
-            sessions.older_mark_generation: if_due(
-                sessions.newer_mark_generation, sessions.older_mark_generation
-            ),
+            sessions.older_mark_generation: if_due(sessions.newer_mark_generation, sessions.older_mark_generation),
             sessions.older_mark_at: if_due(sessions.newer_mark_at, sessions.older_mark_at),
             sessions.newer_mark_generation: if_due(slot("parent_generation"), sessions.newer_mark_generation),
             sessions.newer_mark_at: if_due(slot("rotated_at"), sessions.newer_mark_at),
@@ -188,7 +167,7 @@ def _advance(off_disk: Node | None) -> Node:
     ).where(*conditions)
 
 
-def _get() -> Node:
+def _get() -> Expression:
     one = Select(columns=[SQL("1").alias("one")]).alias("one")
     source = (
         Join(one, sessions, "LEFT JOIN", on=(sessions.id == slot("id")))
@@ -198,7 +177,7 @@ def _get() -> Node:
     return Select([source], [cut_offs.ended_at, purges.purged_until, *_COLUMNS])
 
 
-def _revoke(which: Node) -> Node:
+def _revoke(which: Expression) -> Expression:
     return sessions.update(
         {
             sessions.revoked_at: slot("at"),
@@ -208,7 +187,7 @@ def _revoke(which: Node) -> Node:
     ).where(which & sessions.revoked_at.is_null())
 
 
-def _end_all() -> Node:
+def _end_all() -> Expression:
     latest_start = sessions.select(fn.MAX(sessions.started_at)).where(sessions.user_id == slot("user_id"))
     ended_at = _larger(slot("at"), fn.COALESCE(latest_start, slot("at")))
     return cut_offs.insert(
@@ -220,7 +199,7 @@ def _end_all() -> Node:
     )
 
 
-def _list_live() -> Node:
+def _list_live() -> Expression:
     is_cut_off = fn.EXISTS(
         cut_offs.select(SQL("1")).where(
             (cut_offs.user_id == sessions.user_id) & (cut_offs.ended_at >= sessions.started_at)
@@ -238,20 +217,20 @@ def _list_live() -> Node:
     )
 
 
-def _mark_purge() -> Node:
+def _mark_purge() -> Expression:
     return purges.insert({purges.id: 1, purges.purged_until: slot("until")}).on_conflict(
         conflict_target=[purges.id],
         update={purges.purged_until: _larger(purges.purged_until, _excluded("purged_until"))},
     )
 
 
-def _excluded(column: str) -> Node:
-    """The value that an insert would have written, in the words that both databases share."""
+def _excluded(column: str) -> Expression:
+    """Return the value that an insert would have written, in the words that both databases share."""
     return SQL(f'EXCLUDED."{column}"')
 
 
-def _larger(a: Node, b: Node) -> Node:
-    """The larger of two values: SQLite says MAX, PostgreSQL says GREATEST, both say CASE."""
+def _larger(a: Expression, b: Expression) -> Expression:
+    """Return the larger of two values: SQLite says MAX, PostgreSQL says GREATEST, both say CASE."""
     return Case(None, [(a > b, a)], b)
 
 

@@ -1,8 +1,13 @@
 """The tables as queries see them. Their columns' types are in `migrations/`."""
 
+from typing import Any, TypeAlias
+
 from peewee import Table
 
-sessions = Table(
+Expression: TypeAlias = Any
+"""A part of a query. Peewee's overload every operator, which no type says."""
+
+sessions: Expression = Table(
     "nuovo_sessions",
     (
         "id",
@@ -24,7 +29,7 @@ sessions = Table(
         "revocation_reason",
     ),
 )
-cut_offs = Table("nuovo_cut_offs", ("user_id", "ended_at"))
-purges = Table("nuovo_purges", ("id", "purged_until"))
+cut_offs: Expression = Table("nuovo_cut_offs", ("user_id", "ended_at"))
+purges: Expression = Table("nuovo_purges", ("id", "purged_until"))
 """One row, of `id` 1: everything that ended before `purged_until` may have been forgotten."""
-users = Table("nuovo_users", ("id", "active"))
+users: Expression = Table("nuovo_users", ("id", "active"))

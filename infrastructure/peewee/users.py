@@ -65,9 +65,7 @@ class PeeweeUsers(Users):
         query = source.select(getattr(source, active) if active else SQL("1")).where(
             getattr(source, self._table.id_column) == slot("key")
         )
-        self._lookup = _Lookup(
-            statement=self._engine.compile(query), to_key=_key_of(types[self._table.id_column])
-        )
+        self._lookup = _Lookup(statement=self._engine.compile(query), to_key=_key_of(types[self._table.id_column]))
         return self._lookup
 
 

@@ -1,0 +1,105 @@
+"""The API's own documentation: the OpenAPI document, and a page that renders it.
+
+The page is Swagger UI, served from this process: it works in a network without a way out, and nobody else learns
+who reads it. Its policy allows no script but the two files served here, and no request but to this server.
+"""
+
+from importlib.resources import files
+
+import falcon
+
+_MAX_AGE = 3600
+
+# APPSEC: a browser may hold a refresh cookie of this origin, so the page runs no script that is not served here.
+# Swagger UI draws its icons from `data:` URLs; it needs no other exception.
+_CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src data:",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+
+# Relative, so that the page also works behind a proxy that mounts the service below a prefix.
+_PAGE = b"""\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Nuovo API</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="docs/swagger-ui.css">
+<script src="docs/swagger-ui-bundle.js" defer></script>
+<script src="docs/start.js" defer></script>
+</head>
+<body>
+<div id="documentation"></div>
+<noscript><p>This page needs JavaScript. The document itself is at <a href="openapi.json">openapi.json</a>.</p></noscript>
+</body>
+</html>
+"""
+
+# `validatorUrl` would send the document's address to a public validator. Tokens typed into the page are
+# forgotten with it (`persistAuthorization`).
+_START = b"""\
+SwaggerUIBundle({
+  url: "openapi.json",
+  dom_id: "#documentation",
+  deepLinking: true,
+  tryItOutEnabled: true,
+  displayRequestDuration: true,
+  persistAuthorization: false,
+  validatorUrl: null,
+});
+"""
+
+_JAVASCRIPT = "text/javascript; charset=utf-8"
+_STYLESHEET = "text/css; charset=utf-8"
+
+
+class OpenApiResource:
+    """`/openapi.json`: the OpenAPI document, byte for byte as it is kept beside this module."""
+
+    def __init__(self) -> None:
+        self._document = files("entrypoints.http").joinpath("openapi.json").read_bytes()
+
+    def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
+        """Answer with the document."""
+        resp.content_type = falcon.MEDIA_JSON
+        resp.cache_control = ["no-cache"]
+        resp.data = self._document
+
+
+class DocsResource:
+    """`/docs`: a page that renders the document, and with the suffix `asset` the files that it loads."""
+
+    def __init__(self) -> None:
+        swagger_ui = files("mkdocs_swagger_ui_tag").joinpath("swagger-ui")
+        bundle = swagger_ui.joinpath("javascripts", "swagger-ui-bundle.js").read_bytes()
+        style = swagger_ui.joinpath("stylesheets", "swagger-ui.css").read_bytes()
+        self._assets = {
+            "start.js": (_JAVASCRIPT, _START),
+            "swagger-ui-bundle.js": (_JAVASCRIPT, bundle),
+            "swagger-ui.css": (_STYLESHEET, style),
+        }
+
+    def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
+        """Answer with the page."""
+        resp.content_type = falcon.MEDIA_HTML
+        resp.cache_control = ["no-cache"]
+        resp.set_header("Content-Security-Policy", _CONTENT_SECURITY_POLICY)
+        resp.set_header("Referrer-Policy", "no-referrer")
+        resp.data = _PAGE
+
+    def on_get_asset(self, _req: falcon.Request, resp: falcon.Response, asset: str) -> None:
+        """Answer with a file that the page loads. Any other name is an unknown path."""
+        if asset not in self._assets:
+            raise falcon.HTTPNotFound
+        resp.content_type, resp.data = self._assets[asset]
+        resp.cache_control = ["public", f"max-age={_MAX_AGE}"]
