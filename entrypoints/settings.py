@@ -159,7 +159,7 @@ class Settings(BaseSettings):
             yield f"{PREFIX}COOKIE_DOMAIN must be a host name such as example.org"
         if name.startswith("__Host-") and (domain is not None or path != "/"):
             yield (
-                f"{PREFIX}COOKIE_NAME begins with __Host-, so browsers refuse the cookie unless {PREFIX}COOKIE_PATH is /"
+                f"{PREFIX}COOKIE_NAME begins with __Host-, so browsers refuse it unless {PREFIX}COOKIE_PATH is /"
                 f" and {PREFIX}COOKIE_DOMAIN is not set; set another {PREFIX}COOKIE_NAME"
             )
 

@@ -13,10 +13,11 @@ from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 from weakref import WeakMethod
 
-from peewee import Database, Node, PeeweeException, PostgresqlDatabase, SqliteDatabase
+from peewee import Database, Node, PeeweeException, PostgresqlDatabase, SqliteDatabase, fn
 
 from domain.model.errors import StoreUnavailableError
 from infrastructure.peewee.statement import Statement
+from infrastructure.peewee.tables import Expression
 
 MAX_CONFLICT_RETRIES = 3
 _LOCK_BUDGET = 5
@@ -71,7 +72,7 @@ class Engine:
         """As `write`, but return only when the change is on disk, and on a synchronous standby if there is one."""
         raise NotImplementedError
 
-    def off_disk_condition(self) -> Node | None:
+    def off_disk_condition(self) -> Expression | None:
         """Return a condition that is always true and lets the statement commit without waiting for the disk."""
         return None
 
@@ -171,7 +172,7 @@ class PostgresEngine(Engine):
         """As `write`: a connection waits for the disk unless the statement says otherwise."""
         return self.write(statement, values)
 
-    def off_disk_condition(self) -> Node | None:
+    def off_disk_condition(self) -> Expression | None:
         """Return the condition that makes this one transaction commit asynchronously."""
         if self._sync_every_write:
             return None
