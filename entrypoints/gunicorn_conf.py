@@ -37,7 +37,7 @@ class StructuredLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
 
 
 logger_class = StructuredLogger
-worker_class = "gthread"
+worker_class = "entrypoints.gunicorn_worker.BufferingWorker"
 workers = 2
 threads = 2
 timeout = 30

@@ -1,0 +1,200 @@
+"""A gunicorn worker whose threads never wait for a client.
+
+Gunicorn's threaded worker gives a connection to a thread as soon as its first byte is there, and waits in the loop
+for clients that are slow to hang up. So a few clients that stall or drip hold every thread, or the loop itself, and
+honest ones wait behind them. Here the event loop gathers each request, and a thread gets it only when it is complete;
+nobody is waited for anywhere else.
+
+This reaches into gunicorn's own worker, which is why its version is pinned; `tests/e2e` holds it to its promise.
+"""
+
+import errno
+import re
+import selectors
+import socket
+import time
+from functools import partial
+from typing import Any
+
+from gunicorn.workers.gthread import TConn, ThreadWorker
+
+REQUEST_TIMEOUT = 10.0
+"""Seconds in which a request must have arrived, however it drips."""
+_STOP_LINGER = 2.0
+"""Seconds that a stopping worker waits for the first byte on a connection that it had accepted."""
+_HANG_UP_TIMEOUT = 2.0
+"""Seconds that an answered client is given to hang up, so that it is not cut off before it has read the answer."""
+_MAX_HEAD = 64 * 1024
+_MAX_AWAITED_BODY = 16 * 1024
+"""A body beyond this is not waited for: the application refuses it unread."""
+_RECEIVE_SIZE = 64 * 1024
+
+_CONTENT_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*(?=\r\n|$)", re.IGNORECASE)
+_TRANSFER_ENCODING = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
+_LAST_CHUNK = re.compile(rb"(?:^|\r\n)0+(?:;[^\r\n]*)?\r\n(?:[^\r\n]+\r\n)*\r\n$")
+
+
+class _Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
+    """A connection, with what has arrived of its next request."""
+
+    def __init__(self, worker: "BufferingWorker", client: socket.socket, address: Any, server: Any) -> None:
+        super().__init__(worker.cfg, client, address, server)
+        self._worker = worker
+        self.arrived = bytearray()
+        self.deadline = 0.0
+        self.registered = False
+
+    def close(self, graceful: bool = False) -> None:  # noqa: FBT002  gunicorn calls it so
+        """Close the socket; gracefully means that the client may read to the end and hang up first."""
+        if graceful:
+            self._worker.linger(self.sock)
+        else:
+            super().close()
+
+
+class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
+    """Gathers requests in the event loop and answers them in threads."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        # Both are in the order of their deadlines, because every wait of a kind is equally long.
+        self._arriving: dict[_Connection, None] = {}
+        self._lingering: dict[socket.socket, float] = {}
+        self._stopped_at: float | None = None
+
+    def accept(self, listener: socket.socket) -> None:
+        """Accept a connection and begin to gather its first request."""
+        try:
+            client, address = listener.accept()
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.ECONNABORTED, errno.EWOULDBLOCK):
+                raise
+            return
+        self.nr_conns += 1
+        self.enqueue_req(_Connection(self, client, address, listener.getsockname()))
+
+    def enqueue_req(self, conn: _Connection) -> None:
+        """Begin to gather a request. Called wherever gunicorn would give the connection to a thread."""
+        if self.cfg.is_ssl:
+            super().enqueue_req(conn)  # what arrives is encrypted; a proxy in front should do this
+            return
+        conn.sock.setblocking(False)
+        if conn.parser is not None:
+            conn.arrived += conn.parser.unreader.take_buffered()
+        conn.deadline = time.monotonic() + REQUEST_TIMEOUT
+        self._arriving[conn] = None
+        if _is_complete(conn.arrived):
+            self._dispatch(conn)
+        else:
+            self._receive(conn)
+
+    def murder_pending(self) -> None:
+        """Give up on what has waited too long. Called at every turn of the event loop."""
+        super().murder_pending()
+        now = time.monotonic()
+        if not self.alive and self._stopped_at is None:
+            self._stopped_at = now
+        for conn in list(self._arriving):
+            idle_at_stop = self._stopped_at is not None and not conn.arrived
+            if conn.deadline <= now:
+                self._refuse(conn, b"408 Request Timeout", b"Request timed out.")
+            elif idle_at_stop and self._stopped_at is not None and self._stopped_at + _STOP_LINGER <= now:
+                self._drop(conn)
+            elif self._stopped_at is None:
+                break
+        for sock, deadline in list(self._lingering.items()):
+            if deadline > now:
+                break
+            self._hang_up(sock)
+
+    def linger(self, sock: socket.socket) -> None:
+        """Say that no more will be sent, and wait for the client to hang up, without waiting."""
+        try:
+            sock.setblocking(False)
+            sock.shutdown(socket.SHUT_WR)
+            self.poller.register(sock, selectors.EVENT_READ, self._on_lingering)
+        except (OSError, ValueError, RuntimeError):  # gone already, or the loop is
+            sock.close()
+            return
+        self._lingering[sock] = time.monotonic() + _HANG_UP_TIMEOUT
+
+    def _receive(self, conn: _Connection, _sock: object = None) -> None:
+        try:
+            data = conn.sock.recv(_RECEIVE_SIZE)
+        except BlockingIOError:
+            data = None
+        except OSError:
+            data = b""
+        if data == b"":
+            self._drop(conn)
+            return
+        conn.arrived += data or b""
+        if _is_complete(conn.arrived):
+            self._dispatch(conn)
+        elif len(conn.arrived) > _MAX_HEAD:
+            self._refuse(conn, b"431 Request Header Fields Too Large", b"Request header too large.")
+        elif not conn.registered:
+            self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._receive, conn))
+            conn.registered = True
+
+    def _dispatch(self, conn: _Connection) -> None:
+        self._forget(conn)
+        conn.init()
+        conn.parser.unreader.unread(bytes(conn.arrived))
+        conn.arrived.clear()
+        super().enqueue_req(conn)
+
+    def _refuse(self, conn: _Connection, status: bytes, message: bytes) -> None:
+        """Answer in the service's envelope what never became a request that the application could answer."""
+        body = b'{"status":"error","code":%s,"message":"%s"}' % (status[:3], message)
+        head = b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
+        try:
+            conn.sock.send(head % (status, len(body)) + body)
+        except OSError:
+            self._drop(conn)
+            return
+        self._forget(conn)
+        self.nr_conns -= 1
+        conn.close(graceful=True)
+
+    def _drop(self, conn: _Connection) -> None:
+        self._forget(conn)
+        self.nr_conns -= 1
+        conn.close()
+
+    def _forget(self, conn: _Connection) -> None:
+        self._arriving.pop(conn, None)
+        if conn.registered:
+            self.poller.unregister(conn.sock)
+            conn.registered = False
+
+    def _on_lingering(self, sock: socket.socket) -> None:
+        try:
+            if sock.recv(_RECEIVE_SIZE):
+                return
+        except BlockingIOError:
+            return
+        except OSError:
+            pass
+        self._hang_up(sock)
+
+    def _hang_up(self, sock: socket.socket) -> None:
+        self._lingering.pop(sock, None)
+        self.poller.unregister(sock)
+        sock.close()
+
+
+def _is_complete(arrived: bytearray) -> bool:
+    """Tell whether a thread can answer what has arrived without waiting for more."""
+    end = arrived.find(b"\r\n\r\n")
+    if end < 0:
+        return False
+    if end + 4 == len(arrived) and b"ontent-" not in arrived and b"ransfer-" not in arrived:
+        return True  # the common request: no body, and nothing behind it
+    head, body_length = bytes(arrived[:end]), len(arrived) - end - 4
+    if body_length >= _MAX_AWAITED_BODY:
+        return True
+    if _TRANSFER_ENCODING.search(head):
+        return _LAST_CHUNK.search(arrived, end + 4) is not None
+    length = _CONTENT_LENGTH.search(head)
+    return length is None or body_length >= int(length[1]) or int(length[1]) > _MAX_AWAITED_BODY
