@@ -1,12 +1,16 @@
 """What tests of every kind share: real databases, and a service over fakes."""
 
 import os
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
+
+# Last, so that the installed packages are tested and not the checkout's.
+sys.path.append(str(Path(__file__).parent.parent))
 
 from tests.fakes.service import FakeService
 from tests.postgres import PostgresServer

@@ -3,8 +3,10 @@
 All times are integer seconds since the epoch, UTC; an expiry is the first second that is too late.
 """
 
+import re
 import secrets
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from domain.model.errors import AccessTokenExpiredError, RefreshTokenExpiredError
 
@@ -13,9 +15,17 @@ MAX_GENERATION = 2**31 - 1
 """The largest that every store's integer holds: rotating every second would take 68 years to get there."""
 
 
+_ID = re.compile(r"[A-Za-z0-9_-]{22}", re.ASCII)
+
+
 def new_id() -> str:
     """Return 128 random bits as 22 base64url characters: a session's `sid`, an access token's `jti`."""
     return secrets.token_urlsafe(16)
+
+
+def is_id(value: object) -> TypeGuard[str]:
+    """Tell whether `value` is of the form that `new_id` gives."""
+    return type(value) is str and _ID.fullmatch(value) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

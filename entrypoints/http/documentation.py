@@ -12,17 +12,15 @@ _MAX_AGE = 3600
 
 # APPSEC: a browser may hold a refresh cookie of this origin, so the page runs no script that is not served here.
 # Swagger UI draws its icons from `data:` URLs; it needs no other exception.
-_CONTENT_SECURITY_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src data:",
-        "connect-src 'self'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-    )
+_CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; "
+    "script-src 'self'; "
+    "style-src 'self'; "
+    "img-src data:; "
+    "connect-src 'self'; "
+    "base-uri 'none'; "
+    "form-action 'none'; "
+    "frame-ancestors 'none'"
 )
 
 # Relative, so that the page also works behind a proxy that mounts the service below a prefix.
@@ -40,7 +38,7 @@ _PAGE = b"""\
 </head>
 <body>
 <div id="documentation"></div>
-<noscript><p>This page needs JavaScript. The document itself is at <a href="openapi.json">openapi.json</a>.</p></noscript>
+<noscript>This page needs JavaScript; the document itself is <a href="openapi.json">openapi.json</a>.</noscript>
 </body>
 </html>
 """

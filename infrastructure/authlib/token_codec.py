@@ -14,7 +14,7 @@ import orjson
 
 from domain.model.errors import InvalidAccessTokenError, InvalidRefreshTokenError, RefusalCause
 from domain.model.sessions import MAX_SESSION_TTL
-from domain.model.tokens import FIRST_GENERATION, MAX_GENERATION, AccessToken, RefreshToken
+from domain.model.tokens import FIRST_GENERATION, MAX_GENERATION, AccessToken, RefreshToken, is_id
 from domain.model.users import is_user_id
 from infrastructure.authlib.key_ring import KeyRing, SigningKey
 from ports.token_codec import TokenCodec
@@ -24,7 +24,6 @@ MAX_TOKEN_LENGTH = 4096
 _MAX_INSTANT = 253_402_300_799
 """The last second of the year 9999: fits every store's integer and every calendar."""
 _COMPACT = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)", re.ASCII)
-_IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{22}", re.ASCII)
 
 Claims: TypeAlias = Mapping[str, Any]
 
@@ -189,7 +188,7 @@ def _instant(claims: Claims, name: str) -> int:
 
 def _identifier(claims: Claims, name: str) -> str:
     value = claims.get(name)
-    if type(value) is str and _IDENTIFIER.fullmatch(value):
+    if is_id(value):
         return value
     raise _RefusedError(RefusalCause.BAD_CLAIMS)
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 from weakref import WeakMethod
 
-from peewee import Database, Node, PeeweeException, PostgresqlDatabase, SqliteDatabase, fn
+from peewee import Database, DataError, Node, PeeweeException, PostgresqlDatabase, SqliteDatabase, fn
 
 from domain.model.errors import StoreUnavailableError
 from infrastructure.peewee.statement import Statement
@@ -82,6 +82,8 @@ class Engine:
         while True:
             try:
                 return work()
+            except DataError:
+                raise  # a value that the database cannot hold is a defect of this service, not trouble of the store
             except (PeeweeException, sqlite3.Error) as error:
                 trouble = self._trouble(error)
                 if trouble is _Trouble.CONFLICT and conflicts < MAX_CONFLICT_RETRIES:

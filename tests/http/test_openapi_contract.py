@@ -1,0 +1,177 @@
+"""The OpenAPI document against the routes, and against itself."""
+
+import json
+import re
+import tomllib
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import falcon
+import jsonschema_rs
+import pytest
+from falcon import inspect
+
+Json: TypeAlias = dict[str, Any]
+
+DOCUMENT: Json = json.loads(files("entrypoints.http").joinpath("openapi.json").read_bytes())
+"""Read at import because its operations are the cases."""
+
+VERBS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+CREDENTIALS = ("refreshToken", "refreshCookie", "accessToken", "serviceCredential")
+
+
+def resolved(node: Json) -> Json:
+    """Return what `node` refers to, or `node` itself."""
+    while "$ref" in node:
+        target: Any = DOCUMENT
+        for step in node["$ref"].removeprefix("#/").split("/"):
+            target = target[step]
+        node = target
+    return node
+
+
+def operations() -> Iterator[tuple[str, str, Json]]:
+    for path, item in DOCUMENT["paths"].items():
+        for verb in VERBS:
+            if verb in item:
+                yield path, verb.upper(), item[verb]
+
+
+def answers() -> Iterator[Any]:
+    for path, verb, operation in operations():
+        for status, response in operation["responses"].items():
+            yield pytest.param(status, resolved(response), id=f"{verb} {path} {status}")
+
+
+ANSWERS = list(answers())
+
+
+def complaints(schema: Json, instance: Any) -> list[str]:
+    """Return what is wrong with `instance`; references point into the document's components."""
+    whole = {"allOf": [schema], "components": DOCUMENT["components"]}
+    return [error.message for error in jsonschema_rs.Draft202012Validator(whole).iter_errors(instance)]
+
+
+def examples(holder: Json) -> list[Any]:
+    named = [resolved(example)["value"] for example in holder.get("examples", {}).values()]
+    return [*named, holder["example"]] if "example" in holder else named
+
+
+def references(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            yield node["$ref"]
+        for value in node.values():
+            yield from references(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from references(value)
+
+
+def test_every_route_is_documented_and_every_documented_operation_is_routed(
+    app: falcon.App[falcon.Request, falcon.Response],
+) -> None:
+    """Both ways: a route that is forgotten here fails, and so does one that is only promised."""
+    routed = {
+        (route.path, method.method)
+        for route in inspect.inspect_routes(app)
+        for method in route.methods
+        if not method.internal and method.method not in {"OPTIONS", "WEBSOCKET"}
+    }
+    assert {(path, verb) for path, verb, _ in operations()} == routed
+
+
+def test_the_version_is_the_packages(request: pytest.FixtureRequest) -> None:
+    project = tomllib.loads((Path(request.config.rootpath) / "pyproject.toml").read_text(encoding="utf-8"))
+    assert DOCUMENT["info"]["version"] == project["project"]["version"]
+
+
+def test_every_reference_leads_somewhere_and_every_component_is_used() -> None:
+    used = set(references(DOCUMENT))
+    kept = {
+        f"#/components/{kind}/{name}"
+        for kind, components in DOCUMENT["components"].items()
+        for name in components
+        if kind != "securitySchemes"
+    }
+    assert used == kept
+
+
+def test_every_operation_says_who_may_call_it() -> None:
+    """An empty `security` is said, never left out: a forgotten one would read as open to all."""
+    for path, verb, operation in operations():
+        names = [name for requirement in operation["security"] for name in requirement]
+        assert set(names) <= set(CREDENTIALS), (verb, path)
+    assert set(DOCUMENT["components"]["securitySchemes"]) == set(CREDENTIALS)
+
+
+def test_operation_ids_are_unique() -> None:
+    names = [operation["operationId"] for _, _, operation in operations()]
+    assert len(set(names)) == len(names)
+
+
+def test_every_path_parameter_is_described_with_an_example() -> None:
+    for path, verb, operation in operations():
+        parameters = operation.get("parameters", [])
+        described = [parameter["name"] for parameter in parameters if parameter["in"] == "path"]
+        assert described == re.findall(r"{(\w+)}", path), (verb, path)
+        for parameter in parameters:
+            assert examples(parameter), (verb, path, parameter["name"])
+            for example in examples(parameter):
+                assert complaints(parameter["schema"], example) == []
+
+
+def test_request_bodies_have_examples_that_are_valid() -> None:
+    for path, verb, operation in operations():
+        for content in operation.get("requestBody", {}).get("content", {}).values():
+            assert examples(content), (verb, path)
+            for example in examples(content):
+                assert complaints(content["schema"], example) == [], (verb, path)
+
+
+@pytest.mark.parametrize(("status", "response"), ANSWERS)
+def test_every_answer_has_examples_that_are_valid(status: str, response: Json) -> None:
+    """Each status of each operation, in each media type."""
+    assert response["content"]
+    for media_type, content in response["content"].items():
+        assert examples(content), media_type
+        for example in examples(content):
+            assert complaints(content["schema"], example) == []
+            if isinstance(example, dict) and "status" in example:
+                assert example["code"] == int(status)
+                assert example["status"] == ("success" if status.startswith("2") else "error")
+
+
+@pytest.mark.parametrize(("status", "response"), ANSWERS)
+def test_an_error_is_nothing_but_the_envelope(status: str, response: Json) -> None:
+    """Status, code and message are required of every answer that is not a success."""
+    if status.startswith("2"):
+        return
+    schema = response["content"]["application/json"]["schema"]
+    assert list(response["content"]) == ["application/json"]
+    for incomplete in ({}, {"status": "error"}, {"status": "error", "code": int(status)}):
+        assert complaints(schema, incomplete)
+    assert complaints(schema, {"status": "error", "code": 418, "message": "Short and stout."})
+
+
+@pytest.mark.parametrize(("status", "response"), ANSWERS)
+def test_every_answer_names_its_headers_with_valid_examples(status: str, response: Json) -> None:
+    headers = {name: resolved(header) for name, header in response["headers"].items()}
+    required = {name for name, header in headers.items() if header.get("required")}
+    assert {"X-Content-Type-Options", "X-Request-ID"} <= required
+    assert ("WWW-Authenticate" in required) == (status == "401")
+    assert ("Retry-After" in required) == (status == "503")
+    for name, header in headers.items():
+        assert examples(header), name
+        for example in examples(header):
+            assert complaints(header["schema"], example) == [], name
+
+
+def test_whatever_takes_a_credential_is_never_stored() -> None:
+    for path, verb, operation in operations():
+        if operation["security"]:
+            for status, response in operation["responses"].items():
+                assert {"Cache-Control", "Pragma"} <= set(resolved(response)["headers"]), (verb, path, status)
+                assert {"401", "500", "503"} <= set(operation["responses"]), (verb, path)

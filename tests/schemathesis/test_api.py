@@ -1,0 +1,171 @@
+"""The service against its own OpenAPI document: generated requests, every check that Schemathesis has.
+
+The service is the real one, from settings to SQLite; only the server in front of it is missing.
+"""
+
+import atexit
+from collections.abc import Iterator
+from dataclasses import dataclass
+from tempfile import TemporaryDirectory
+from typing import Any, TypeAlias
+
+import falcon
+import pytest
+import schemathesis
+from falcon.testing import TestClient
+from hypothesis import HealthCheck, settings
+from schemathesis import AuthContext, Case, HookContext
+from schemathesis.generation.meta import TestPhase
+from schemathesis.specs.openapi.schemas import OpenApiSchema
+
+from domain.model.users import User
+from entrypoints.bootstrap import build
+from entrypoints.settings import load_settings
+
+SERVICE_CREDENTIAL = "credential-of-the-login-service-in-these-tests"
+USER_ID = "42"
+START_SESSION = "POST /sessions"
+END_SESSION = "DELETE /sessions/{session_id}"
+COOKIE = "__Host-refresh_token"
+EXAMPLES = 40
+"""Generated requests per operation, beside the document's own examples and the boundary cases."""
+
+thorough = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+"""A fixture that collects what all examples of an operation were answered is meant to outlive each of them."""
+
+App: TypeAlias = falcon.App[falcon.Request, falcon.Response]
+AnyCase: TypeAlias = Case[Any]
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What a login service and its client hold after a sign-in."""
+
+    session_id: str
+    access_token: str
+    refresh_token: str
+
+
+class SignIn:
+    """Gives every request the credential that its operation asks for, from a sign-in of its own.
+
+    A refresh token is good for one request, and ending a session takes its access token along.
+    """
+
+    transport = "header"
+
+    def get(self, case: AnyCase, context: AuthContext) -> Credentials | None:
+        if not case.operation.definition.raw["security"]:
+            return None
+        assert context.app is not None
+        answer = TestClient(context.app).simulate_post(
+            "/sessions", json={"user_id": USER_ID}, headers={"Authorization": f"Bearer {SERVICE_CREDENTIAL}"}
+        )
+        assert answer.status == falcon.HTTP_201, answer.text
+        return Credentials(**answer.json["data"])
+
+    def set(self, case: AnyCase, data: Credentials, context: AuthContext) -> None:
+        schemes = {name for scheme in case.operation.definition.raw["security"] for name in scheme}
+        if "serviceCredential" in schemes:
+            case.headers["Authorization"] = f"Bearer {SERVICE_CREDENTIAL}"
+        elif "accessToken" in schemes:
+            case.headers["Authorization"] = f"Bearer {data.access_token}"
+            if case.operation.label == END_SESSION and is_valid_and_alone(case):
+                case.path_parameters["session_id"] = data.session_id
+        elif self.transport == "cookie":
+            case.cookies[COOKIE] = data.refresh_token
+            case.headers["Sec-Fetch-Site"] = "same-origin"
+        else:
+            case.headers["Authorization"] = f"Bearer {data.refresh_token}"
+
+
+class SignInByCookie(SignIn):
+    """As a browser: the refresh token is in the cookie, and the request says that it comes from this site."""
+
+    transport = "cookie"
+
+
+def known_user(context: HookContext, case: AnyCase) -> AnyCase:
+    """Let the valid sign-ins with a short identifier be of a user who exists, which no generator would guess."""
+    body = case.body
+    if case.operation.label == START_SESSION and is_valid(case) and isinstance(body, dict):
+        stranger = str(body["user_id"])
+        body["user_id"] = USER_ID if len(stranger) < 8 else stranger
+    return case
+
+
+def is_valid(case: AnyCase) -> bool:
+    return case.meta is not None and case.meta.generation.mode.is_positive
+
+
+def is_valid_and_alone(case: AnyCase) -> bool:
+    """Tell whether `case` keeps to the document, and is no step of a sequence, which brings its own values."""
+    return is_valid(case) and case.meta is not None and case.meta.phase.name is not TestPhase.STATEFUL
+
+
+def running_service() -> App:
+    """Return the application over a database of its own, which goes when the tests have ended."""
+    folder = TemporaryDirectory(prefix="nuovo-")
+    atexit.register(folder.cleanup)
+    service = build(
+        load_settings(
+            {
+                "NUOVO_SECRET_KEY": "MjBiYjM3ZDgtZmYxNC00ZjE3LTk5YmEtNjQ0ZGQ0",
+                "NUOVO_DATABASE_URL": f"sqlite:///{folder.name}/nuovo.sqlite3",
+                "NUOVO_SERVICE_CREDENTIALS": SERVICE_CREDENTIAL,
+            }
+        )
+    )
+    service.operations.migrate()
+    service.operations.users.put(User(id=USER_ID))
+    return service.app()
+
+
+def described(app: App, credentials: type[SignIn]) -> OpenApiSchema:
+    """Return the document as `app` serves it, with a way to sign in."""
+    schema: OpenApiSchema = schemathesis.openapi.from_wsgi("/openapi.json", app)
+    schema.auth(refresh_interval=None)(credentials)
+    schema.hooks.register_hook_with_name(known_user, "map_case")
+    return schema
+
+
+# Not in fixtures: each operation is a case, and Schemathesis gives its examples their credentials when pytest collects.
+_app = running_service()
+by_header, by_cookie = described(_app, SignIn), described(_app, SignInByCookie)
+tokens_by_cookie = by_cookie.include(tag="Tokens")
+
+
+@pytest.fixture
+def seen() -> Iterator[set[int]]:
+    """Collect the statuses of an operation, and demand a success among them.
+
+    Without valid credentials every check would pass on refusals alone.
+    """
+    statuses: set[int] = set()
+    yield statuses
+    assert statuses & {200, 201}
+
+
+@by_header.parametrize()
+@thorough
+def test_an_operation_keeps_to_the_document(case: AnyCase, seen: set[int]) -> None:
+    """Examples, boundary cases and generated requests, valid and invalid; all checks are on."""
+    seen.add(case.call_and_validate().status_code)
+
+
+@tokens_by_cookie.parametrize()
+@thorough
+def test_an_operation_keeps_to_the_document_by_cookie(case: AnyCase, seen: set[int]) -> None:
+    """As above, the refresh token in its cookie."""
+    seen.add(case.call_and_validate().status_code)
+
+
+@pytest.mark.parametrize("schema", [by_header, by_cookie], ids=["header", "cookie"])
+def test_sequences_of_operations_keep_to_the_document(schema: OpenApiSchema) -> None:
+    """Sessions that one answer names are listed and ended by the next requests."""
+    schema.as_state_machine().run(settings=thorough)
+
+
+def test_the_document_is_openapi() -> None:
+    """Against the schema of OpenAPI itself."""
+    by_header.validate()
