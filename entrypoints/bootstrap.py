@@ -13,6 +13,7 @@ from domain.use_cases.purge_expired_sessions import PurgeExpiredSessions
 from domain.use_cases.refresh_access_token import RefreshAccessToken
 from domain.use_cases.revoke_token import RevokeToken
 from domain.use_cases.start_session import StartSession
+from entrypoints.cli.demo import DEMO_FOLDER_PREFIX, DEMO_USER
 from entrypoints.cli.operations import Operations
 from entrypoints.http.app import UseCases, create_app
 from entrypoints.http.refresh_cookie import RefreshCookie
@@ -48,6 +49,7 @@ class Service:
             ),
             service_credentials=[secret.get_secret_value() for secret in settings.service_credentials],
             allowed_origins=settings.allowed_origins,
+            demo_user=DEMO_USER if _is_demo(settings) else None,
         )
 
 
@@ -113,6 +115,11 @@ def build(settings: Settings) -> Service:
             check_ready=check_ready,
         ),
     )
+
+
+def _is_demo(settings: Settings) -> bool:
+    # APPSEC: the demo signs in without a password, so a setting alone must never open a real database to it.
+    return settings.demo and f"/{DEMO_FOLDER_PREFIX}" in settings.database_url.get_secret_value()
 
 
 def _engine(url: str, settings: Settings, name: str) -> Engine:

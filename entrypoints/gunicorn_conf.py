@@ -60,5 +60,6 @@ def when_ready(server: Any) -> None:
 def on_exit(server: Any) -> None:
     """Delete what a demonstration has made."""
     folder = Path.cwd()
-    if folder.name.startswith(DEMO_FOLDER_PREFIX):
+    # Both must hold: nobody's own folder may go because of its name.
+    if folder.name.startswith(DEMO_FOLDER_PREFIX) and load_settings().demo:
         shutil.rmtree(folder, ignore_errors=True)

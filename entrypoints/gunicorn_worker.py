@@ -62,16 +62,30 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
         self._lingering: dict[socket.socket, float] = {}
         self._stopped_at: float | None = None
 
-    def accept(self, listener: socket.socket) -> None:
-        """Accept a connection and begin to gather its first request."""
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Accept connections, or leave them to others. A worker that stops first takes those that wait for it.
+
+        The kernel has accepted them already, and would cut them off when the last listener is closed. It is closed at
+        once, so that whoever comes later is refused before it has sent anything.
+        """
+        super().set_accept_enabled(enabled)
+        if not enabled and not self.alive:
+            for listener in self.sockets:
+                while self.accept(listener):
+                    pass
+                listener.close()
+
+    def accept(self, listener: socket.socket) -> bool:
+        """Accept a connection and begin to gather its first request; tell whether there was one."""
         try:
             client, address = listener.accept()
         except OSError as error:
             if error.errno not in (errno.EAGAIN, errno.ECONNABORTED, errno.EWOULDBLOCK):
                 raise
-            return
+            return error.errno == errno.ECONNABORTED
         self.nr_conns += 1
         self.enqueue_req(_Connection(self, client, address, listener.getsockname()))
+        return True
 
     def enqueue_req(self, conn: _Connection) -> None:
         """Begin to gather a request. Called wherever gunicorn would give the connection to a thread."""

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import Annotated, Any, Literal, Self
 
 from dotenv import dotenv_values
@@ -22,8 +23,8 @@ _IGNORED_PREFIX = "NUOVO_TEST_"
 _ORIGIN = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:]+\])(?::[0-9]{1,5})?", re.ASCII)
 _COOKIE_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 _COOKIE_PATH = re.compile(r"/[\x21-\x3a\x3c-\x7e]*", re.ASCII)
-_SECRET_PART = re.compile(r"(?<=://)[^@/]*(?=@)|[?].*|^(?!\w+://).*", re.ASCII)
-"""What must not be shown of a database URL (who logs in, and libpq's parameters), or of a secret (all of it)."""
+_SECRET_PART = re.compile(r"(?<=://).*[?].*@.*|(?<=://)[^?]*(?=@)|[?].*|^(?!\w+://).*", re.ASCII | re.DOTALL)
+"""What must not be shown of a database URL: who logs in, libpq's parameters, and all of it where these may be mixed."""
 _DOMAIN = re.compile(r"[a-z0-9.-]+", re.ASCII)
 
 
@@ -96,7 +97,7 @@ class Settings(BaseSettings):
 
     def shown(self) -> list[tuple[str, str]]:
         """Return every setting's name and value as text, secrets and database passwords hidden."""
-        return [(f"{PREFIX}{name.upper()}", _as_text(getattr(self, name))) for name in type(self).model_fields]
+        return [(f"{PREFIX}{name.upper()}", _as_text(name, getattr(self, name))) for name in type(self).model_fields]
 
     @classmethod
     def settings_customise_sources(
@@ -184,7 +185,7 @@ def load_settings(environment: Mapping[str, str] | None = None, env_file: Path |
     except SettingsError as error:
         raise SettingsError(problems + error.problems) from None
     except ValidationError as error:
-        raise SettingsError(problems + [_in_words(problem) for problem in error.errors()]) from None
+        raise SettingsError(problems + _all_problems(error, values)) from None
     if problems:
         raise SettingsError(problems)
     return settings
@@ -211,11 +212,25 @@ def _values_of(given: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
     return {field: value for field, value in values.items() if value or field == "secret_key"}, problems
 
 
-def _as_text(value: Any) -> str:
+def _all_problems(error: ValidationError, values: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with single values, and what is wrong with the others among themselves."""
+    wrong = {str(problem["loc"][0]) for problem in error.errors()}
+    problems = [_in_words(problem) for problem in error.errors()]
+    # A stand-in for a key that is missing, so that the rest can be checked.
+    sound = {"secret_key": token_urlsafe(48)} | {k: v for k, v in values.items() if k not in wrong}
+    try:
+        Settings(**sound)
+    except SettingsError as also:
+        names = [f"{PREFIX}{field.upper()}" for field in wrong]
+        problems += [problem for problem in also.problems if not any(name in problem for name in names)]
+    return problems
+
+
+def _as_text(field: str, value: Any) -> str:
     if isinstance(value, list):
         return f"{len(value)} hidden" if value and isinstance(value[0], SecretStr) else ", ".join(value)
     if isinstance(value, SecretStr):
-        return _SECRET_PART.sub("…", value.get_secret_value())
+        return _SECRET_PART.sub("…", value.get_secret_value()) if field.endswith("database_url") else "…"
     return "" if value is None else str(value)
 
 

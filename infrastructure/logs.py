@@ -1,7 +1,10 @@
 """Logs: one event, one line, on standard error."""
 
+import json
 import logging
 import sys
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -21,7 +24,7 @@ class StructlogSecurityLog(SecurityLog):
 
     def __init__(self) -> None:
         """Use the logging that `configure_logging` has set up."""
-        self._log = structlog.get_logger("nuovo.security")
+        self._log = structlog.get_logger("nuovo.security").bind()
 
     def record(self, event: SecurityEvent) -> None:
         """Write the event's fields, leaving out those it does not have."""
@@ -36,7 +39,9 @@ class StructlogSecurityLog(SecurityLog):
             )
             if value is not None
         }
-        self._log.log(_LEVELS.get(event.happening, logging.INFO), event.happening.value, **fields)
+        # An answer does not depend on its log line: a full disk or a closed pipe is the operator's trouble.
+        with suppress(Exception):
+            self._log.log(_LEVELS.get(event.happening, logging.INFO), event.happening.value, **fields)
 
 
 def configure_logging(*, as_json: bool, level: str) -> None:
@@ -47,7 +52,7 @@ def configure_logging(*, as_json: bool, level: str) -> None:
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _stamp if as_json else structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     trace: Any = structlog.processors.format_exc_info if as_json else structlog.processors.StackInfoRenderer()
     renderer: Any = (
@@ -83,8 +88,17 @@ def _bytes_factory(*_args: object) -> structlog.BytesLogger:
     return structlog.BytesLogger(sys.stderr.buffer)
 
 
+def _stamp(_logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Add the time. orjson writes it as ISO text, in a tenth of the time that `isoformat` takes."""
+    event["timestamp"] = datetime.now(UTC)
+    return event
+
+
 def _json(event: dict[str, Any], **_options: object) -> bytes:
-    return orjson.dumps(event, default=repr)
+    try:
+        return orjson.dumps(event, default=repr, option=orjson.OPT_UTC_Z)
+    except TypeError:  # text that no UTF-8 can hold, which the standard library escapes
+        return json.dumps(event, default=repr).encode("ascii")
 
 
 def _json_text(event: dict[str, Any], **_options: object) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from domain.model.sessions import RevocationReason, Rotation, Session, Standing
 from domain.model.tokens import RefreshToken
+from ports.users import Users
 
 
 class Sessions(ABC):
@@ -28,6 +29,15 @@ class Sessions(ABC):
         `None`), and the session is neither revoked nor covered by a cut-off nor possibly forgotten by a purge.
         However many try to replace one generation at once, one of them takes the step.
         """
+
+    def advance_if_active(self, rotation: Rotation, users: Users) -> bool:
+        """Take one step as `advance` does, but only for a user who is active; tell whether it was taken.
+
+        That `False` may mean either, so whoever is told it asks both. A store that shares a database with `users` may
+        ask once for the two, and may say `False` where it is not sure of the user.
+        """
+        user = users.find(rotation.user_id)
+        return user is not None and user.active and self.advance(rotation)
 
     @abstractmethod
     def get(self, session_id: str, user_id: str) -> Standing:

@@ -6,12 +6,13 @@
 import importlib.util
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import psycopg
 
 _AS_ROOT = os.geteuid() == 0
@@ -42,6 +43,21 @@ class PostgresServer:
         """Make an empty cluster."""
         self.run("initdb", "-D", str(self.data), "-U", "postgres", "--auth=trust", "-E", "UTF8", "--no-sync")
 
+    def copy(self, primary: "PostgresServer") -> None:
+        """Make a cluster that follows `primary`, which must run, until it is promoted."""
+        url = primary.url_of("postgres?application_name=standby")
+        self.run("pg_basebackup", "-d", url, "-D", str(self.data), "-X", "stream", "-c", "fast", "-R", "--no-sync")
+
+    def promote(self) -> None:
+        """Make a standby a primary, and wait until it takes writes."""
+        self.run("pg_ctl", "-D", str(self.data), "-w", "promote")
+
+    def freeze(self, process: str) -> None:
+        """Stop those of the server's processes whose title holds `process`; only a kill gets them out of it."""
+        for child in psutil.Process(self._postmaster()).children():
+            if process in " ".join(child.cmdline()):
+                child.suspend()
+
     def start(self) -> None:
         """Start the server and wait until it answers."""
         options = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", **self._options}
@@ -57,17 +73,13 @@ class PostgresServer:
 
     def kill(self) -> None:
         """Send SIGKILL to the server and all its processes, and wait until they are gone."""
-        postmaster = int((self.data / "postmaster.pid").read_text().split()[0])
-        children = subprocess.run(
-            ["ps", "-o", "pid=", "--ppid", str(postmaster)], capture_output=True, text=True, check=False
-        )
-        for pid in [postmaster, *map(int, children.stdout.split())]:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
-        while _exists(postmaster):
-            pass
+        postmaster = psutil.Process(self._postmaster())
+        # The postmaster first, or it would start anew what is killed before it.
+        processes = [postmaster, *postmaster.children()]
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(processes)
         (self.data / "postmaster.pid").unlink(missing_ok=True)
 
     def create_database(self, name: str) -> str:
@@ -81,6 +93,9 @@ class PostgresServer:
         if (self.data / "postmaster.pid").exists():
             self.stop("immediate")
         shutil.rmtree(self._root)
+
+    def _postmaster(self) -> int:
+        return int((self.data / "postmaster.pid").read_text(encoding="ascii").split()[0])
 
     def run(self, program: str, *arguments: str) -> None:
         """Run one of PostgreSQL's own programs, never as root: the server refuses to."""
@@ -121,11 +136,3 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return not Path(f"/proc/{pid}/stat").read_text().split(") ")[1].startswith("Z")

@@ -10,7 +10,7 @@ from domain.model.errors import (
     StoreUnavailableError,
     UserNotFoundError,
 )
-from domain.model.sessions import Decision, RevocationReason, SessionPolicy, rotate
+from domain.model.sessions import Decision, RevocationReason, Rotation, SessionPolicy, rotate
 from domain.model.tokens import AccessToken, RefreshToken, TokenPair
 from ports.clock import Clock
 from ports.security_log import Happening, SecurityEvent, SecurityLog
@@ -48,9 +48,14 @@ class RefreshAccessToken:
         now = self.clock.now()
         token = self._authenticate(presented, now)
         if not self.policy.rotation:
+            self._require_active_user(token)
             return self._keep(token, now)
-        # Nearly every request presents the current token: take the step without asking first.
-        return self._step(token, now, Decision.ADVANCE, token.generation) or self._reconsider(token, now)
+        # Nearly every request presents the current token of an active user: take the step without asking first.
+        rotation = rotate(token, now=now, policy=self.policy, replaces=token.generation)
+        if self.sessions.advance_if_active(rotation, self.users):
+            return self._taken(rotation, now, Decision.ADVANCE)
+        self._require_active_user(token)
+        return self._reconsider(token, now)
 
     def _authenticate(self, presented: str, now: int) -> RefreshToken:
         try:
@@ -63,13 +68,15 @@ class RefreshAccessToken:
         except RefreshTokenExpiredError:
             self._record(Happening.REFUSED, token, RefusalCause.EXPIRED)
             raise
+        return token
+
+    def _require_active_user(self, token: RefreshToken) -> None:
         user = self.users.find(token.user_id)
         if user is None:
             self._record(Happening.REFUSED, token, RefusalCause.USER_UNKNOWN)
             raise UserNotFoundError
         if not user.active:
             self._refuse(token, RefusalCause.USER_DISABLED)
-        return token
 
     def _reconsider(self, token: RefreshToken, now: int) -> TokenPair:
         """Decide by what the store holds, as often as somebody else is quicker."""
@@ -81,8 +88,9 @@ class RefreshAccessToken:
                 self._record(Happening.REPLAYED, token)
                 return self._pair(session.current_token(), now)
             replaces = None if session is None else session.generation
-            if pair := self._step(token, now, decision, replaces):
-                return pair
+            rotation = rotate(token, now=now, policy=self.policy, replaces=replaces)
+            if self.sessions.advance(rotation):
+                return self._taken(rotation, now, decision)
         raise StoreUnavailableError("the session kept changing while it was refreshed")
 
     def _keep(self, token: RefreshToken, now: int) -> TokenPair:
@@ -101,15 +109,13 @@ class RefreshAccessToken:
                 self._record(Happening.REVOKED, token, RevocationReason.REUSE)
             self._refuse(token, RefusalCause.REUSED)
 
-    def _step(self, token: RefreshToken, now: int, decision: Decision, replaces: int | None) -> TokenPair | None:
-        rotation = rotate(token, now=now, policy=self.policy, replaces=replaces)
-        if not self.sessions.advance(rotation):
-            return None
+    def _taken(self, rotation: Rotation, now: int, decision: Decision) -> TokenPair:
+        """Give the tokens of a step that the store has taken."""
         self.log.record(
             SecurityEvent(
                 happening=_HAPPENINGS[decision],
-                session_id=token.session_id,
-                user_id=token.user_id,
+                session_id=rotation.session_id,
+                user_id=rotation.user_id,
                 generation=rotation.generation,
                 lost_generations=rotation.lost_generations or None,
             )

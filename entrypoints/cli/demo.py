@@ -81,5 +81,5 @@ curl -s -X POST {url}/refresh_token -H "Authorization: Bearer $PHONE"; echo
 curl -s -X POST {url}/sessions -H "Authorization: Bearer {credential}" \\
      -H "Content-Type: application/json" -d '{{"user_id": "{user}", "device": "Tablet"}}'; echo
 
-The API's documentation: {url}/docs      Stop with Ctrl-C.
+The same in a browser: {url}/demo      The API's documentation: {url}/docs      Stop with Ctrl-C.
 """

@@ -15,6 +15,7 @@ from domain.use_cases.list_sessions import ListSessions
 from domain.use_cases.refresh_access_token import RefreshAccessToken
 from domain.use_cases.revoke_token import RevokeToken
 from domain.use_cases.start_session import StartSession
+from entrypoints.http.client import ClientResource, DemoResource, DemoSignInResource
 from entrypoints.http.credentials import RefreshTokenCredential, ServiceCredentials
 from entrypoints.http.cross_site import Cors, CrossSiteGuard
 from entrypoints.http.documentation import DocsResource, OpenApiResource
@@ -49,10 +50,12 @@ def create_app(
     cookie: RefreshCookie,
     service_credentials: Collection[str] = (),
     allowed_origins: Collection[str] = (),
+    demo_user: str | None = None,
 ) -> "falcon.App[falcon.Request, falcon.Response]":
     """Return the WSGI application over `use_cases`.
 
     `allowed_origins` are those of other hosts whose pages may use the cookie and read answers.
+    With `demo_user`, anybody on this machine is signed in as that user at `/demo`.
     """
     app = falcon.App(middleware=_EveryRequest())
     if allowed_origins:
@@ -83,6 +86,12 @@ def create_app(
     docs = DocsResource()
     app.add_route("/docs", docs)
     app.add_route("/docs/{asset}", docs, suffix="asset")
+    app.add_route("/client.js", ClientResource())
+    if demo_user is not None:
+        demo = DemoResource()
+        app.add_route("/demo", demo)
+        app.add_route("/demo/{asset}", demo, suffix="asset")
+        app.add_route("/demo/sign_in", DemoSignInResource(demo_user, use_cases.start, cookie))
     return app
 
 
@@ -106,5 +115,5 @@ class _EveryRequest:
         if resp.get_header("Cache-Control") is None:
             resp.set_header("Cache-Control", "no-store")
             resp.set_header("Pragma", "no-cache")
-        if req.method == "OPTIONS":
+        if req.method == "OPTIONS" and req_succeeded:
             resp.status = 204

@@ -15,9 +15,11 @@ from domain.model.sessions import (
 )
 from domain.model.tokens import RefreshToken
 from infrastructure.peewee.database import Engine
-from infrastructure.peewee.statement import slot
+from infrastructure.peewee.statement import Statement, slot
 from infrastructure.peewee.tables import Expression, cut_offs, purges, sessions
+from infrastructure.peewee.users import Lookup, PeeweeUsers
 from ports.sessions import Sessions
+from ports.users import Users
 
 _PURGE_BATCH = 500
 _COLUMNS: tuple[Expression, ...] = tuple(getattr(sessions, name) for name in sessions._columns)  # noqa: SLF001
@@ -32,6 +34,7 @@ class PeeweeSessions(Sessions):
         compile_ = engine.compile
         self._insert = compile_(_insert(_row_slots()))
         self._advance = compile_(_advance(engine.off_disk_condition()))
+        self._advance_if_active: tuple[Lookup, Statement] | None = None
         self._restore = compile_(_insert(_row_slots(), unless=(_IS_CUT_OFF, _MAY_BE_FORGOTTEN)))
         self._get = compile_(_get())
         self._revoke = compile_(_revoke(sessions.id == slot("id")))
@@ -58,21 +61,21 @@ class PeeweeSessions(Sessions):
         if rotation.replaces is None:
             session = Session.recalled(rotation.token()).rotated(rotation)
             return self._engine.write(self._restore, _row(session)) == 1
-        values = {
-            "id": rotation.session_id,
-            "user_id": rotation.user_id,
-            "replaces": rotation.replaces,
-            "generation": rotation.generation,
-            "parent_generation": rotation.parent_generation,
-            "started_at": rotation.started_at,
-            "rotated_at": rotation.rotated_at,
-            "expires_at": rotation.expires_at,
-            "kept_until": rotation.kept_until,
-            "lost_generations": rotation.lost_generations,
-            "mark_before": rotation.rotated_at - rotation.mark_spacing,
-            "mark_after": rotation.rotated_at + rotation.mark_spacing,
-        }
-        return self._engine.write(self._advance, values) == 1
+        return self._engine.write(self._advance, _step(rotation)) == 1
+
+    def advance_if_active(self, rotation: Rotation, users: Users) -> bool:
+        """Update the row in a statement that sees the user too, if the users are in the same database."""
+        lookup = users.lookup_within(self._engine) if isinstance(users, PeeweeUsers) else None
+        if lookup is None or rotation.replaces is None:
+            return super().advance_if_active(rotation, users)
+        if self._advance_if_active is None or self._advance_if_active[0] is not lookup:
+            query = _advance(self._engine.off_disk_condition()).where(lookup.is_active)
+            self._advance_if_active = lookup, self._engine.compile(query)
+        try:
+            key = lookup.to_key(rotation.user_id)
+        except ValueError:
+            return False
+        return self._engine.write(self._advance_if_active[1], _step(rotation) | {"user_key": key}) == 1
 
     def get(self, session_id: str, user_id: str) -> Standing:
         """Read the row, the user's cut-off and the purge mark in one query."""
@@ -232,6 +235,23 @@ def _excluded(column: str) -> Expression:
 def _larger(a: Expression, b: Expression) -> Expression:
     """Return the larger of two values: SQLite says MAX, PostgreSQL says GREATEST, both say CASE."""
     return Case(None, [(a > b, a)], b)
+
+
+def _step(rotation: Rotation) -> dict[str, Any]:
+    return {
+        "id": rotation.session_id,
+        "user_id": rotation.user_id,
+        "replaces": rotation.replaces,
+        "generation": rotation.generation,
+        "parent_generation": rotation.parent_generation,
+        "started_at": rotation.started_at,
+        "rotated_at": rotation.rotated_at,
+        "expires_at": rotation.expires_at,
+        "kept_until": rotation.kept_until,
+        "lost_generations": rotation.lost_generations,
+        "mark_before": rotation.rotated_at - rotation.mark_spacing,
+        "mark_after": rotation.rotated_at + rotation.mark_spacing,
+    }
 
 
 def _row(session: Session) -> dict[str, Any]:

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from peewee import SQL, Table
+from peewee import SQL, Table, fn
 
 from domain.model.errors import StoreUnavailableError
 from domain.model.users import User
 from infrastructure.peewee.database import Engine
 from infrastructure.peewee.statement import Statement, slot
-from infrastructure.peewee.tables import users
+from infrastructure.peewee.tables import Expression, users
 from ports.user_directory import UserDirectory
 from ports.users import Users
 
@@ -38,7 +38,7 @@ class PeeweeUsers(Users):
         """Take an engine, of the application's own database if it has one; nothing is connected yet."""
         self._engine = engine
         self._table = table
-        self._lookup: _Lookup | None = None
+        self._lookup: Lookup | None = None
 
     def find(self, user_id: str) -> User | None:
         """Read the row whose key is `user_id` in the key's own type."""
@@ -47,10 +47,17 @@ class PeeweeUsers(Users):
             key = lookup.to_key(user_id)
         except ValueError:
             return None
-        rows = self._engine.select(lookup.statement, {"key": key})
+        rows = self._engine.select(lookup.statement, {"user_key": key})
         return User(id=user_id, active=bool(rows[0][0])) if rows else None
 
-    def inspect(self) -> "_Lookup":
+    def lookup_within(self, engine: Engine) -> "Lookup | None":
+        """Return how a statement of `engine` can see that a user is active, or `None` if it cannot."""
+        if engine is not self._engine:
+            return None
+        lookup = self._lookup or self.inspect()
+        return lookup if lookup.is_active is not None else None
+
+    def inspect(self) -> "Lookup":
         """Learn the table's columns. Raises `StoreUnavailableError` if it is not there or lacks a column."""
         schema, _, name = self._table.name.rpartition(".")
         columns = self._engine.attempt(lambda: self._engine.peewee.get_columns(name, schema or None))
@@ -62,17 +69,28 @@ class PeeweeUsers(Users):
             if column not in types:
                 raise StoreUnavailableError(f"users table {self._table.name} has no column {column}")
         source = Table(name, list(types), schema=schema or None)
-        query = source.select(getattr(source, active) if active else SQL("1")).where(
-            getattr(source, self._table.id_column) == slot("key")
+        has_key = getattr(source, self._table.id_column) == slot("user_key")
+        query = source.select(getattr(source, active) if active else SQL("1")).where(has_key)
+        is_active = None
+        if active is None:
+            is_active = fn.EXISTS(source.select(SQL("1")).where(has_key))
+        elif true := _true_of(types[active]):
+            is_active = fn.EXISTS(source.select(SQL("1")).where(has_key & (getattr(source, active) == true)))
+        self._lookup = Lookup(
+            statement=self._engine.compile(query),
+            to_key=_key_of(types[self._table.id_column]),
+            is_active=is_active,
         )
-        self._lookup = _Lookup(statement=self._engine.compile(query), to_key=_key_of(types[self._table.id_column]))
         return self._lookup
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Lookup:
+class Lookup:
+    """How users are found in a table: a query by `user_key`, and a condition on it that holds of active users only."""
+
     statement: Statement
     to_key: Callable[[str], Any]
+    is_active: Expression | None
 
 
 class PeeweeUserDirectory(UserDirectory):
@@ -100,6 +118,13 @@ class PeeweeUserDirectory(UserDirectory):
     def list(self) -> list[User]:
         """Read the whole table."""
         return [User(id=id_, active=bool(active)) for id_, active in self._engine.select(self._list, {})]
+
+
+def _true_of(declared_type: str) -> Expression | None:
+    """Return what an active user's column of this type holds, or `None` if that is for `find` to say, not for SQL."""
+    if declared_type.startswith("bool"):
+        return SQL("TRUE")
+    return SQL("1") if "int" in declared_type else None
 
 
 def _key_of(declared_type: str) -> Callable[[str], Any]:

@@ -8,6 +8,8 @@ from domain.model.sessions import MAX_SESSION_TTL, RevocationReason, Rotation, S
 from domain.model.tokens import RefreshToken
 from ports.sessions import Sessions
 
+_PURGE_BATCH = 500
+
 
 class FakeSessions(Sessions):
     """One lock makes every method atomic."""
@@ -79,13 +81,25 @@ class FakeSessions(Sessions):
     def purge(self, *, until: int) -> Iterator[int]:
         with self.lock:
             self.purged_until = max(until, self.purged_until or until)
-            gone = [row.id for row in self.rows.values() if row.kept_until <= until]
-            for id_ in gone:
-                del self.rows[id_]
+        after = ""
+        while batch := self._next_ids(after):
+            after = batch[-1]
+            yield self._purge_batch(batch, until)
+        with self.lock:
             for user_id, ended_at in list(self.cut_offs.items()):
                 if ended_at <= until - MAX_SESSION_TTL:
                     del self.cut_offs[user_id]
-        yield len(gone)
+
+    def _next_ids(self, after: str) -> list[str]:
+        with self.lock:
+            return sorted(id_ for id_ in self.rows if id_ > after)[:_PURGE_BATCH]
+
+    def _purge_batch(self, batch: list[str], until: int) -> int:
+        with self.lock:
+            gone = [id_ for id_ in batch if id_ in self.rows and self.rows[id_].kept_until <= until]
+            for id_ in gone:
+                del self.rows[id_]
+            return len(gone)
 
     def lose_writes(self, session: Session) -> None:
         """Put back an earlier row, as a restored backup would."""

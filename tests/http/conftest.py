@@ -1,19 +1,21 @@
 """The HTTP application over fakes."""
 
+import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import falcon
 import pytest
+import structlog
 from falcon.testing import TestClient
 
-from domain.model.errors import StoreUnavailableError
+from domain.model.tokens import TokenPair
 from entrypoints.http.app import UseCases, create_app
 from entrypoints.http.refresh_cookie import RefreshCookie
 from tests.fakes.service import FakeService
+from tests.http.contract import SERVICE_CREDENTIAL
 
-SERVICE_CREDENTIAL = "6u2OkPuwYFbGZLM-Lr5rUE4gJVtEOcA0ehgxlXBfXqY"
-App = falcon.App[falcon.Request, falcon.Response]
+App: TypeAlias = falcon.App[falcon.Request, falcon.Response]
 
 
 @pytest.fixture
@@ -48,5 +50,27 @@ def client(app: App) -> TestClient:
     return TestClient(app)
 
 
-def not_ready() -> None:
-    raise StoreUnavailableError("away")
+@pytest.fixture
+def make_client(make_app: Callable[..., App]) -> Callable[..., TestClient]:
+    """Return a client of an application of its own; keywords are those of `create_app`."""
+    return lambda **options: TestClient(make_app(**options))
+
+
+@pytest.fixture
+def pair(service: FakeService) -> TokenPair:
+    """Return the first tokens of a session of Ada's."""
+    return service.start("ada", "Laptop")
+
+
+@pytest.fixture
+def log_lines(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Collect what the HTTP entry point logs, as lines of JSON."""
+    lines: list[str] = []
+
+    def keep(logger: object, method: str, event: Any) -> Any:
+        lines.append(json.dumps(event))
+        raise structlog.DropEvent
+
+    log = structlog.wrap_logger(None, processors=[structlog.processors.format_exc_info, keep])
+    monkeypatch.setattr("entrypoints.http.errors._log", log)
+    return lines

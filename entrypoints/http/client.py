@@ -1,0 +1,124 @@
+"""What a browser is served beside the API: the client module, and in a demonstration the page to try it on.
+
+The page comes with a sign-in that asks for no password. It exists in `nuovo serve --demo` alone, over a throw-away
+database, for one user, and only under a name of this machine.
+"""
+
+from importlib.resources import files
+
+import falcon
+
+from domain.use_cases.start_session import StartSession
+from entrypoints.http.cross_site import CrossSiteGuard
+from entrypoints.http.envelope import fail, succeed
+from entrypoints.http.errors import InvalidFieldError
+from entrypoints.http.refresh_cookie import RefreshCookie
+from entrypoints.http.request_body import read_json_object
+
+_CLIENT_MAX_AGE = 3600
+_JAVASCRIPT = "text/javascript; charset=utf-8"
+_STYLESHEET = "text/css; charset=utf-8"
+_DEVICES = {"cookie": "Browser", "header": "Experiment"}
+_LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
+
+# APPSEC: the page runs and styles itself with files served here alone, is framed by nobody, and turns no text into
+# markup: what a device or an error is called cannot become a script.
+_CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; "
+    "script-src 'self'; "
+    "style-src 'self'; "
+    "img-src data:; "
+    "connect-src 'self'; "
+    "base-uri 'none'; "
+    "form-action 'none'; "
+    "frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; "
+    "trusted-types 'none'"
+)
+
+
+class ClientResource:
+    """`/client.js`: the JavaScript client, an ES module without dependencies."""
+
+    def __init__(self) -> None:
+        self._module = _static("client.js")
+
+    def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
+        """Answer with the module."""
+        resp.content_type = _JAVASCRIPT
+        resp.cache_control = ["public", f"max-age={_CLIENT_MAX_AGE}"]
+        resp.data = self._module
+
+
+class DemoResource:
+    """`/demo`: a page on which a person can watch a session, and with the suffix `asset` the files that it loads."""
+
+    def __init__(self) -> None:
+        self._page = _static("demo.html")
+        self._assets = {
+            "demo.css": (_STYLESHEET, _static("demo.css")),
+            "demo.js": (_JAVASCRIPT, _static("demo.js")),
+        }
+
+    def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
+        """Answer with the page."""
+        resp.content_type = falcon.MEDIA_HTML
+        resp.cache_control = ["no-cache"]
+        resp.set_header("Content-Security-Policy", _CONTENT_SECURITY_POLICY)
+        resp.set_header("Referrer-Policy", "no-referrer")
+        resp.data = self._page
+
+    def on_get_asset(self, _req: falcon.Request, resp: falcon.Response, asset: str) -> None:
+        """Answer with a file that the page loads. Any other name is an unknown path."""
+        if asset not in self._assets:
+            raise falcon.HTTPNotFound
+        resp.content_type, resp.data = self._assets[asset]
+        resp.cache_control = ["no-cache"]
+
+
+class DemoSignInResource:
+    """`POST /demo/sign_in`: what a login service does after it has checked a password, without the password."""
+
+    def __init__(self, user_id: str, start: StartSession, cookie: RefreshCookie) -> None:
+        """Take the only user who can be signed in here."""
+        self._user_id = user_id
+        self._start = start
+        self._cookie = cookie
+        self._guard = CrossSiteGuard(())
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Start a session for the page itself: by cookie, or by header for the page's experiment with old tokens."""
+        # APPSEC: under a name of this machine alone, so that neither a network that the demonstration was bound to
+        # nor a foreign name that was made to lead here (DNS rebinding) is signed in; and for this page alone.
+        if not _is_loopback(req.env.get("HTTP_HOST", "")):
+            fail(resp, 403, "The demo signs in on localhost only.")
+            return
+        self._guard.check(req)
+        fields = read_json_object(req)
+        transport = fields.get("transport")
+        if not isinstance(transport, str) or transport not in _DEVICES or len(fields) > 1:
+            raise InvalidFieldError('transport: must be "header" or "cookie", and is the only field.')
+        pair = self._start(self._user_id, _DEVICES[transport])
+        data = {
+            "session_id": pair.session_id,
+            "access_token": pair.access_token,
+            "replay_grace": self._start.policy.replay_grace,
+        }
+        if pair.refresh_token is not None and pair.refresh_token_expires_in is not None:
+            if transport == "cookie":
+                self._cookie.set(resp, pair.refresh_token, max_age=pair.refresh_token_expires_in)
+            else:
+                data["refresh_token"] = pair.refresh_token
+        succeed(resp, data, code=201)
+
+
+def _is_loopback(host: str) -> bool:
+    name, colon, port = host.rpartition(":")
+    if not colon or not port.isdecimal():
+        name = host
+    name = name.lower()
+    return name in _LOOPBACK_NAMES or name.endswith(".localhost")
+
+
+def _static(name: str) -> bytes:
+    return files("entrypoints.http").joinpath("static", name).read_bytes()

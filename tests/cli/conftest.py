@@ -1,0 +1,76 @@
+"""The command line over fakes."""
+
+from collections.abc import Callable, Mapping
+
+import click
+import orjson
+import pytest
+from click.testing import CliRunner, Result
+
+from domain.model.errors import StoreUnavailableError
+from entrypoints.cli.app import create_cli
+from entrypoints.cli.operations import Operations
+from tests.fakes.service import FakeService
+
+Nuovo = Callable[..., Result]
+SETTINGS = [("NUOVO_SECRET_KEY", "…"), ("NUOVO_REPLAY_GRACE", "30")]
+
+
+class Opener:
+    """What a composition root gives to the command line, over a `FakeService`."""
+
+    def __init__(self, service: FakeService) -> None:
+        self.service = service
+        self.problems: list[str] = []
+        self.migrations = ["0001_sessions"]
+        self.trouble: str | None = None
+
+    def __call__(self, environment: Mapping[str, str] | None) -> tuple[Operations, list[tuple[str, str]]]:
+        if self.problems:
+            raise click.ClickException("\n".join(self.problems))
+        service = self.service
+        operations = Operations(
+            start=service.start,
+            list_sessions=service.list_sessions,
+            end=service.end,
+            end_all=service.end_all,
+            purge=service.purge,
+            users=service.users,
+            migrate=self._migrate,
+            check_ready=self._check_ready,
+        )
+        return operations, SETTINGS
+
+    def _migrate(self) -> list[str]:
+        self._check_ready()
+        applied, self.migrations = self.migrations, []
+        return applied
+
+    def _check_ready(self) -> None:
+        if self.trouble is not None:
+            raise StoreUnavailableError(self.trouble)
+
+
+@pytest.fixture
+def opener(service: FakeService) -> Opener:
+    return Opener(service)
+
+
+@pytest.fixture
+def nuovo(opener: Opener) -> Nuovo:
+    """Return `nuovo` as a function of its arguments."""
+
+    def run(*arguments: str) -> Result:
+        result = CliRunner().invoke(create_cli(opener), arguments)
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        return result
+
+    return run
+
+
+def json_of(result: Result) -> object:
+    """Return the one JSON value, on one line, that a successful command printed and nothing else."""
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.endswith("\n")
+    assert result.stdout.count("\n") == 1
+    return orjson.loads(result.stdout)

@@ -1,0 +1,117 @@
+"""`nuovo sessions start`, `list` and `revoke`."""
+
+from typing import Any
+
+import pytest
+
+from domain.model.errors import InvalidRefreshTokenError
+from domain.model.users import User
+from tests.cli.conftest import Nuovo, json_of
+from tests.fakes.clock import START
+from tests.fakes.service import FakeService
+
+
+def started(nuovo: Nuovo, *arguments: str) -> Any:
+    return json_of(nuovo("sessions", "start", *arguments, "--json"))
+
+
+def test_start_prints_one_object_with_exactly_the_tokens(nuovo: Nuovo, service: FakeService) -> None:
+    printed = started(nuovo, "ada", "--device", "Firefox on Linux")
+    assert set(printed) == {"session_id", "access_token", "refresh_token"}
+    assert service.refresh(printed["refresh_token"]).session_id == printed["session_id"]
+
+
+def test_start_for_people(nuovo: Nuovo, service: FakeService) -> None:
+    result = nuovo("sessions", "start", "ada")
+    lines = dict(line.split(": ") for line in result.stdout.splitlines())
+    assert list(lines) == ["session_id", "access_token", "refresh_token"]
+    assert service.refresh(lines["refresh_token"]).session_id == lines["session_id"]
+
+
+def test_start_for_nobody(nuovo: Nuovo) -> None:
+    result = nuovo("sessions", "start", "eve", "--json")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "Error: There is no such user. Add one to the built-in table with: nuovo users add ID\n"
+
+
+def test_start_for_a_disabled_user(nuovo: Nuovo, service: FakeService) -> None:
+    service.users.put(User(id="ada", active=False))
+    result = nuovo("sessions", "start", "ada")
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", "Error: This user is disabled.\n")
+
+
+@pytest.mark.parametrize("device", ["x" * 256, "bell\a", "two\nlines"])
+def test_start_refuses_a_device_that_no_terminal_could_show(nuovo: Nuovo, device: str) -> None:
+    result = nuovo("sessions", "start", "ada", "--device", device)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "--device must have at most 255 printable characters" in result.stderr
+
+
+def test_list_prints_an_array_the_last_used_first(nuovo: Nuovo, service: FakeService) -> None:
+    first = started(nuovo, "ada", "--device", "Phone")
+    service.clock.advance(60)
+    second = started(nuovo, "ada")
+    service.clock.advance(60)
+    service.refresh(first["refresh_token"])
+    started(nuovo, "bob")
+    assert json_of(nuovo("sessions", "list", "ada", "--json")) == [
+        {
+            "id": first["session_id"],
+            "device": "Phone",
+            "started_at": START,
+            "last_seen_at": START + 120,
+            "expires_at": START + 120 + 14 * 86_400,
+        },
+        {
+            "id": second["session_id"],
+            "device": "",
+            "started_at": START + 60,
+            "last_seen_at": START + 60,
+            "expires_at": START + 60 + 14 * 86_400,
+        },
+    ]
+
+
+def test_list_for_people(nuovo: Nuovo) -> None:
+    printed = started(nuovo, "ada", "--device", "Phone")
+    head, row = nuovo("sessions", "list", "ada").stdout.splitlines()
+    assert head.split() == ["ID", "DEVICE", "STARTED", "LAST", "SEEN", "EXPIRES"]
+    assert row.split("  ")[:2] == [printed["session_id"], "Phone"]
+    assert row.endswith("  2027-01-15 08:00:00Z  2027-01-15 08:00:00Z  2027-01-29 08:00:00Z")
+
+
+def test_list_of_somebody_without_sessions(nuovo: Nuovo) -> None:
+    assert json_of(nuovo("sessions", "list", "ada", "--json")) == []
+    assert len(nuovo("sessions", "list", "ada").stdout.splitlines()) == 1
+
+
+def test_revoke_one_session(nuovo: Nuovo, service: FakeService) -> None:
+    """Only that one ends; a second time there is nothing left to end."""
+    phone, laptop = started(nuovo, "ada"), started(nuovo, "ada")
+    result = nuovo("sessions", "revoke", "--session", phone["session_id"])
+    assert (result.exit_code, result.stdout) == (0, f"Session {phone['session_id']} is over.\n")
+    with pytest.raises(InvalidRefreshTokenError):
+        service.refresh(phone["refresh_token"])
+    service.refresh(laptop["refresh_token"])
+
+    again = nuovo("sessions", "revoke", "--session", phone["session_id"])
+    assert (again.exit_code, again.stdout) == (1, "")
+    assert again.stderr == ("Error: There is no such live session. List a user's with: nuovo sessions list USER_ID\n")
+
+
+def test_revoke_all_sessions_of_a_user(nuovo: Nuovo, service: FakeService) -> None:
+    """And of nobody else; a user without sessions is no error."""
+    mine, others = started(nuovo, "ada"), started(nuovo, "bob")
+    for _ in range(2):
+        result = nuovo("sessions", "revoke", "--user", "ada")
+        assert (result.exit_code, result.stdout, result.stderr) == (0, "All sessions of ada are over.\n", "")
+    with pytest.raises(InvalidRefreshTokenError):
+        service.refresh(mine["refresh_token"])
+    service.refresh(others["refresh_token"])
+
+
+@pytest.mark.parametrize("arguments", [(), ("--session", "x", "--user", "ada")])
+def test_revoke_wants_one_of_the_two(nuovo: Nuovo, arguments: tuple[str, ...]) -> None:
+    result = nuovo("sessions", "revoke", *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "Give either --session ID or --user ID." in result.stderr

@@ -1,0 +1,190 @@
+"""Statements that fail for a moment are run again, a few times, without harm."""
+
+from collections.abc import Callable
+from typing import Any
+
+import peewee
+import psycopg
+import pytest
+
+from domain.model.errors import StoreUnavailableError
+from domain.model.sessions import RevocationReason, Session, rotate
+from infrastructure.peewee.database import MAX_CONFLICT_RETRIES, Engine
+from infrastructure.peewee.sessions import PeeweeSessions
+from ports.sessions import Sessions
+from tests.builders import POLICY, new_session, next_step, restoring_step
+from tests.contracts.conftest import MigratedUrl
+from tests.contracts.engines import Engines
+from tests.contracts.methods import METHODS, Method
+from tests.contracts.race import Race, Turn
+from tests.fakes.clock import START
+from tests.fakes.sessions import FakeSessions
+
+LOGOUT = RevocationReason.LOGOUT
+CONFLICTS = (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected)
+DEAD_CONNECTIONS = (
+    psycopg.OperationalError,
+    psycopg.errors.AdminShutdown,
+    psycopg.errors.CrashShutdown,
+    psycopg.errors.CannotConnectNow,
+    psycopg.errors.ConnectionFailure,
+    psycopg.errors.ReadOnlySqlTransaction,
+)
+NOT_WORTH_REPEATING = (
+    psycopg.errors.DiskFull,
+    psycopg.errors.OutOfMemory,
+    psycopg.errors.QueryCanceled,
+    psycopg.errors.LockNotAvailable,
+    psycopg.errors.InsufficientPrivilege,
+    psycopg.errors.DataCorrupted,
+)
+
+Execute = Callable[..., Any]
+
+
+class Injection:
+    """Makes the first statements of an engine fail, and counts all of them."""
+
+    def __init__(self, engine: Engine, error: type[psycopg.Error], *, times: int) -> None:
+        self.statements = 0
+        self._real: Execute = engine.peewee.execute_sql
+        self._error = error
+        self._times = times
+
+    def __call__(self, sql: str, parameters: Any = None) -> Any:
+        self.statements += 1
+        if self.statements <= self._times:
+            raise peewee.OperationalError(self._error("injected"))
+        return self._real(sql, parameters)
+
+
+class AnswerLost(Injection):
+    """Lets the first statement do its work, and loses the answer."""
+
+    def __call__(self, sql: str, parameters: Any = None) -> Any:
+        self._real(sql, parameters)
+        return super().__call__(sql, parameters)
+
+
+@pytest.fixture
+def postgres(migrated_url_of: MigratedUrl, engines: Engines) -> Engine:
+    return engines.open(migrated_url_of("postgres"))
+
+
+@pytest.mark.parametrize("error", CONFLICTS)
+@pytest.mark.parametrize("times", range(1, MAX_CONFLICT_RETRIES + 1))
+def test_lost_conflict_is_tried_again(
+    postgres: Engine, monkeypatch: pytest.MonkeyPatch, error: type[psycopg.Error], times: int
+) -> None:
+    store, session = PeeweeSessions(postgres), new_session()
+    store.start(session)
+    injection = Injection(postgres, error, times=times)
+    monkeypatch.setattr(postgres.peewee, "execute_sql", injection)
+
+    assert store.advance(next_step(session))
+
+    assert injection.statements == times + 1
+    assert store.get(session.id, session.user_id).session == session.rotated(next_step(session))
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+@pytest.mark.parametrize("error", CONFLICTS)
+def test_conflict_is_given_up_after_three_more_attempts(
+    postgres: Engine, monkeypatch: pytest.MonkeyPatch, error: type[psycopg.Error], method: Method
+) -> None:
+    injection = Injection(postgres, error, times=100)
+    with monkeypatch.context() as patch:
+        patch.setattr(postgres.peewee, "execute_sql", injection)
+        with pytest.raises(StoreUnavailableError):
+            method(postgres)
+
+    assert injection.statements == 1 + MAX_CONFLICT_RETRIES == 4
+    method(postgres)
+
+
+@pytest.mark.parametrize("error", DEAD_CONNECTIONS)
+def test_dead_connection_is_replaced_once(
+    postgres: Engine, monkeypatch: pytest.MonkeyPatch, error: type[psycopg.Error]
+) -> None:
+    store, session = PeeweeSessions(postgres), new_session()
+    for times, statements in ((1, 2), (2, 2)):
+        injection = Injection(postgres, error, times=times)
+        with monkeypatch.context() as patch:
+            patch.setattr(postgres.peewee, "execute_sql", injection)
+            if times == 1:
+                store.start(session)
+            else:
+                with pytest.raises(StoreUnavailableError):
+                    store.start(session)
+
+        assert injection.statements == statements
+    assert store.get(session.id, session.user_id).session == session
+
+
+@pytest.mark.parametrize("error", NOT_WORTH_REPEATING)
+def test_other_failures_are_reported_at_once(
+    postgres: Engine, monkeypatch: pytest.MonkeyPatch, error: type[psycopg.Error]
+) -> None:
+    injection = Injection(postgres, error, times=100)
+    with monkeypatch.context() as patch:
+        patch.setattr(postgres.peewee, "execute_sql", injection)
+        with pytest.raises(StoreUnavailableError):
+            PeeweeSessions(postgres).start(new_session())
+
+    assert injection.statements == 1
+    PeeweeSessions(postgres).start(new_session())
+
+
+def test_one_of_many_takes_the_step_where_conflicts_are_errors(
+    migrated_url_of: MigratedUrl, engines: Engines, race: Race
+) -> None:
+    """A server set to REPEATABLE READ raises a serialization failure at each of the losers."""
+    url = migrated_url_of("postgres")
+    store = PeeweeSessions(engines.open(f"{url}?options=-c%20default_transaction_isolation%3Drepeatable%5C%20read"))
+    session = new_session()
+    store.start(session)
+
+    def get_then_advance(turn: Turn) -> bool:
+        held = store.get(session.id, session.user_id).session
+        assert held is not None
+        turn.wait_for_all()
+        won = store.advance(rotate(held.current_token(), now=START, policy=POLICY, replaces=held.generation))
+        turn.wait_for_all()
+        return won
+
+    assert [results.count(True) for results in race.run(get_then_advance, rounds=12)] == [1] * 12
+
+
+REPEATED: dict[str, Callable[[Sessions, Session], object]] = {
+    "start": lambda store, session: store.start(session),
+    "advance": lambda store, session: store.advance(next_step(session)),
+    "advance from nothing": lambda store, session: store.advance(restoring_step(session.current_token())),
+    "revoke": lambda store, session: store.revoke(session.current_token(), at=START + 5, reason=LOGOUT),
+    "revoke_by_id": lambda store, session: store.revoke_by_id(session.id, owner=None, at=START + 5, reason=LOGOUT),
+    "end_all": lambda store, session: store.end_all(session.user_id, at=START + 5),
+    "purge": lambda store, session: list(store.purge(until=session.ends_at)),
+}
+
+
+@pytest.mark.parametrize("has_row", [True, False])
+@pytest.mark.parametrize("name", REPEATED)
+def test_a_write_whose_answer_was_lost_is_repeated_without_harm(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, name: str, has_row: bool
+) -> None:
+    """The engine repeats it where it knows of a dead connection; elsewhere the caller does, after the error."""
+    session, once, store = new_session(), FakeSessions(), PeeweeSessions(engine)
+    for each in (once, store):
+        if has_row:
+            each.start(session)
+        list(each.purge(until=START))
+    REPEATED[name](once, session)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine.peewee, "execute_sql", AnswerLost(engine, psycopg.OperationalError, times=1))
+        try:
+            REPEATED[name](store, session)
+        except StoreUnavailableError:
+            REPEATED[name](store, session)
+    REPEATED[name](store, session)
+
+    assert store.get(session.id, session.user_id) == once.get(session.id, session.user_id)

@@ -1,0 +1,210 @@
+"""Whatever happens to a database, its stores do their work or raise `StoreUnavailableError`, and recover.
+
+Every method of every port that Peewee implements is tried in each kind of trouble.
+"""
+
+import socket
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Timer
+from typing import Any
+
+import psycopg
+import pytest
+from peewee import SqliteDatabase
+
+from domain.model.errors import StoreUnavailableError
+from infrastructure.peewee import database
+from infrastructure.peewee.database import Engine, PostgresEngine, SqliteEngine
+from infrastructure.peewee.schema import Schema
+from infrastructure.peewee.sessions import PeeweeSessions
+from tests.builders import new_session
+from tests.contracts.conftest import DATABASES, MigratedUrl
+from tests.contracts.engines import Engines, administer
+from tests.contracts.methods import METHODS, READS, SESSION, WRITES, Method, call_all
+
+
+def assert_unavailable(engine: Engine, methods: Mapping[str, Method] = METHODS) -> None:
+    """Try each method; it must fail with the one error, which holds no value of the statement."""
+    for name, method in methods.items():
+        with pytest.raises(StoreUnavailableError) as caught:
+            method(engine)
+        assert SESSION.id not in str(caught.value), name
+        assert SESSION.user_id not in str(caught.value), name
+
+
+@contextmanager
+def locked(url: str) -> Iterator[Callable[[], object]]:
+    """Hold a lock on the database that every write needs; yield what gives it back."""
+    if url.startswith("sqlite"):
+        file = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None, check_same_thread=False)
+        file.execute("BEGIN EXCLUSIVE")
+        yield file.rollback
+        file.close()
+        return
+    with psycopg.connect(url) as connection:
+        connection.execute("LOCK TABLE nuovo_sessions, nuovo_cut_offs, nuovo_purges, nuovo_users")
+        yield connection.rollback
+
+
+@pytest.fixture(params=DATABASES)
+def url_of_nothing(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Return a URL that looks right and leads nowhere."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/missing/nuovo.sqlite3"
+        return
+    with socket.socket() as bound_and_deaf:
+        bound_and_deaf.bind(("127.0.0.1", 0))
+        yield f"postgresql://nobody:hunter2hunter2@127.0.0.1:{bound_and_deaf.getsockname()[1]}/nuovo"
+
+
+def test_database_away(url_of_nothing: str, engines: Engines) -> None:
+    engine = engines.open(url_of_nothing)
+
+    assert_unavailable(engine)
+
+    for of_the_schema in (Schema(engine).migrate, Schema(engine).pending):
+        with pytest.raises(StoreUnavailableError) as caught:
+            of_the_schema()
+        assert "hunter2hunter2" not in str(caught.value)
+
+
+def test_database_that_comes_late(tmp_path: Path, migrated_sqlite: Path, engines: Engines) -> None:
+    """A folder that is mounted after the service has started: nothing has to be restarted."""
+    engine = engines.open(f"sqlite:///{tmp_path}/late/nuovo.sqlite3")
+    assert_unavailable(engine)
+
+    (tmp_path / "late").mkdir()
+    (tmp_path / "late" / "nuovo.sqlite3").write_bytes(migrated_sqlite.read_bytes())
+
+    call_all(engine)
+
+
+def test_database_not_migrated(database_url: str, engines: Engines) -> None:
+    engine = engines.open(database_url)
+
+    assert_unavailable(engine)
+
+    Schema(engine).migrate()
+    call_all(engine)
+
+
+def test_file_that_is_no_database(tmp_path: Path, engines: Engines) -> None:
+    (tmp_path / "nuovo.sqlite3").write_bytes(b"not a database at all" * 100)
+
+    assert_unavailable(engines.open(f"sqlite:///{tmp_path}/nuovo.sqlite3"))
+
+
+def test_database_locked_past_the_budget(migrated_url: str, engines: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On SQLite a reader never waits for a writer."""
+    monkeypatch.setattr(database, "_LOCK_BUDGET", 0.1)
+    engine = engines.open(migrated_url)
+    with locked(migrated_url):
+        if isinstance(engine, SqliteEngine):
+            assert_unavailable(engine, WRITES)
+            for read in READS.values():
+                read(engine)
+        else:
+            assert_unavailable(engine)
+    # A connection has the budget that it was opened with, and none has outlived its failure.
+    monkeypatch.setattr(database, "_LOCK_BUDGET", 60)
+    call_all(engine)
+
+
+def test_lock_that_is_given_back_within_the_budget(
+    migrated_url: str, engines: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "_LOCK_BUDGET", 60)
+    store = PeeweeSessions(engines.open(migrated_url))
+    with locked(migrated_url) as give_back:
+        timer = Timer(0.2, give_back)
+        timer.start()
+        store.start(SESSION)
+        timer.join()
+
+    assert store.get(SESSION.id, SESSION.user_id).session == SESSION
+
+
+@contextmanager
+def read_only(engine: Engine, url: str) -> Iterator[None]:
+    """Refuse writes, as a volume that was remounted or a primary that has become a standby does."""
+    if isinstance(engine, SqliteEngine):
+        pragma(engine, "query_only", 1)
+        yield
+        pragma(engine, "query_only", 0)
+        return
+    name = url.rpartition("/")[2]
+    administer(url, f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+    try:
+        yield
+    finally:
+        administer(url, f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
+
+
+def test_read_only_database(migrated_url: str, engines: Engines) -> None:
+    engine = engines.open(migrated_url)
+    with read_only(engine, migrated_url):
+        assert_unavailable(engine, WRITES)
+        for read in READS.values():
+            read(engine)
+
+    call_all(engine)
+
+
+def test_full_disk(migrated_url_of: MigratedUrl, engines: Engines) -> None:
+    """What was answered before is there, reads go on, and with room again so do writes."""
+    engine = engines.open(migrated_url_of("sqlite"))
+    store, kept = PeeweeSessions(engine), []
+    pragma(engine, "max_page_count", pragma(engine, "page_count") + 2)
+
+    for session in (new_session(device="x" * 255) for _ in range(1000)):
+        try:
+            store.start(session)
+        except StoreUnavailableError:
+            break
+        kept.append(session)
+
+    assert 0 < len(kept) < 1000
+    assert [store.get(session.id, session.user_id).session for session in kept] == kept
+    pragma(engine, "max_page_count", 1_000_000)
+    call_all(engine)
+    assert pragma(engine, "integrity_check") == "ok"
+
+
+def pragma(engine: Engine, name: str, value: int | None = None) -> Any:
+    """Read a pragma of SQLite, or set it for this connection and those that follow."""
+    sqlite = engine.peewee
+    assert isinstance(sqlite, SqliteDatabase)
+    return sqlite.pragma(name) if value is None else sqlite.pragma(name, value, permanent=True)
+
+
+def test_server_ends_the_connection(migrated_url_of: MigratedUrl, engines: Engines) -> None:
+    """A restart, an administrator or a proxy: the next statement opens a new connection, and nobody notices."""
+    url = migrated_url_of("postgres")
+    engine = engines.open(url)
+    for method in METHODS.values():
+        process = backend(engine)
+        administer(url, f"SELECT pg_terminate_backend({process}, 10000)")
+
+        method(engine)
+
+        assert backend(engine) != process
+
+
+def backend(engine: Engine) -> int:
+    """Return the number of the server's process for this thread's connection."""
+    return int(engine.peewee.execute_sql("SELECT pg_backend_pid()").fetchone()[0])
+
+
+def test_waiting_for_the_disk_is_asked_of_a_server_that_does_not(
+    migrated_url_of: MigratedUrl, engines: Engines
+) -> None:
+    """Every connection is told to wait; what a rotation excepts for itself ends with it."""
+    url = migrated_url_of("postgres")
+    engine = engines.open(f"{url}?options=-c%20synchronous_commit%3Doff")
+    assert isinstance(engine, PostgresEngine)
+    call_all(engine)
+
+    assert engine.peewee.execute_sql("SHOW synchronous_commit").fetchone()[0] == "on"

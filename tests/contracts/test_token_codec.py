@@ -1,0 +1,250 @@
+"""What every token codec promises. What hostile text may look like is in `tests/hostile`."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+import pytest
+from authlib.oauth2.rfc6750 import InvalidTokenError
+from authlib.oauth2.rfc9068 import JWTBearerTokenValidator
+from freezegun import freeze_time
+from hypothesis import given
+from hypothesis import strategies as st
+from joserfc import jws
+from joserfc.jwk import KeySet, OctKey
+
+from domain.model.errors import InvalidAccessTokenError, InvalidRefreshTokenError, RefusalCause
+from domain.model.sessions import MAX_SESSION_TTL
+from domain.model.tokens import MAX_GENERATION, AccessToken, RefreshToken, new_id
+from infrastructure.authlib.key_ring import KeyRing, WeakKeyError
+from infrastructure.authlib.token_codec import AuthlibTokenCodec
+from ports.token_codec import TokenCodec
+from tests.builders import after_steps, new_session
+from tests.fakes.clock import START
+from tests.fakes.token_codec import FakeTokenCodec
+
+SECRET, OTHER_SECRET = "kD8vQ2mX7pL1sT4wZ9bN6cR3yH5jF0gA-eU", "Wq3nB8xK1vM6tC9zR2pS7dL4hJ0fG5yE_aO"
+ISSUER, AUDIENCE, CLIENT = "https://login.example.org", "https://api.example.org", "web"
+REFRESH_TOKEN = after_steps(new_session("ada"), 6).current_token()
+START_INSTANT = datetime.fromtimestamp(START, tz=UTC)
+ACCESS_TOKEN = AccessToken.issue(REFRESH_TOKEN, now=START, ttl=900)
+
+
+def authlib_codec(secret: str = SECRET, *previous: str, issuer: str = ISSUER) -> AuthlibTokenCodec:
+    return AuthlibTokenCodec(KeyRing(secret, previous), issuer=issuer, audience=AUDIENCE, client_id=CLIENT)
+
+
+@pytest.fixture(params=[FakeTokenCodec, authlib_codec])
+def codec(request: pytest.FixtureRequest) -> TokenCodec:
+    """Return a codec of each kind."""
+    make: Callable[[], TokenCodec] = request.param
+    return make()
+
+
+@pytest.fixture(params=[FakeTokenCodec, lambda: authlib_codec(OTHER_SECRET)])
+def foreign_codec(request: pytest.FixtureRequest) -> TokenCodec:
+    """Return a codec of another service."""
+    make: Callable[[], TokenCodec] = request.param
+    return make()
+
+
+def test_what_was_written_is_read(codec: TokenCodec) -> None:
+    """Each token has an identifier, `jti`, by which it is tracked."""
+    assert codec.read_refresh_token(codec.write_refresh_token(REFRESH_TOKEN)) == REFRESH_TOKEN
+    assert codec.read_access_token(codec.write_access_token(ACCESS_TOKEN)) == ACCESS_TOKEN
+    assert REFRESH_TOKEN.id == f"{REFRESH_TOKEN.session_id}.7"
+
+
+def test_a_refresh_token_is_always_written_in_the_same_words(codec: TokenCodec) -> None:
+    """That is how a replay is answered with the session's one current token."""
+    assert codec.write_refresh_token(REFRESH_TOKEN) == codec.write_refresh_token(replace(REFRESH_TOKEN))
+
+
+def test_tokens_of_different_generations_differ(codec: TokenCodec) -> None:
+    following = replace(REFRESH_TOKEN, generation=REFRESH_TOKEN.generation + 1)
+
+    assert codec.write_refresh_token(following) != codec.write_refresh_token(REFRESH_TOKEN)
+
+
+def test_the_token_type_is_checked(codec: TokenCodec) -> None:
+    """An access token is no refresh token, nor the reverse."""
+    with pytest.raises(InvalidRefreshTokenError):
+        codec.read_refresh_token(codec.write_access_token(ACCESS_TOKEN))
+    with pytest.raises(InvalidAccessTokenError):
+        codec.read_access_token(codec.write_refresh_token(REFRESH_TOKEN))
+
+
+def test_reading_does_not_look_at_the_time(codec: TokenCodec) -> None:
+    for start in (0, START - 10 * MAX_SESSION_TTL, START + 10 * MAX_SESSION_TTL):
+        token = new_session(now=start).current_token()
+
+        assert codec.read_refresh_token(codec.write_refresh_token(token)) == token
+
+
+@pytest.mark.parametrize("text", ["", ".", "..", "a.b.c", "refresh", "é" * 100, "\ud800", "\0", "x" * 1_000_000])
+def test_any_other_text_is_refused(codec: TokenCodec, text: str) -> None:
+    with pytest.raises(InvalidRefreshTokenError) as caught:
+        codec.read_refresh_token(text)
+    assert caught.value.cause is RefusalCause.MALFORMED
+    with pytest.raises(InvalidAccessTokenError):
+        codec.read_access_token(text)
+
+
+def test_a_changed_token_is_refused_wherever_it_is_changed(codec: TokenCodec) -> None:
+    """Cut at every length, and each character replaced; and the error holds nothing of the token."""
+    text = codec.write_refresh_token(REFRESH_TOKEN)
+    changed = [text[:length] for length in range(len(text))]
+    changed += [f"{text[:i]}{'A' if text[i] != 'A' else 'B'}{text[i + 1 :]}" for i in range(len(text))]
+    for presented in [*changed, f" {text}", f"{text}\n", text * 2, text.upper()]:
+        with pytest.raises(InvalidRefreshTokenError) as caught:
+            codec.read_refresh_token(presented)
+        assert str(caught.value) in set(RefusalCause)
+        assert caught.value.__cause__ is None
+
+
+def test_a_token_of_another_service_is_refused(codec: TokenCodec, foreign_codec: TokenCodec) -> None:
+    with pytest.raises(InvalidRefreshTokenError):
+        codec.read_refresh_token(foreign_codec.write_refresh_token(REFRESH_TOKEN))
+    with pytest.raises(InvalidAccessTokenError):
+        codec.read_access_token(foreign_codec.write_access_token(ACCESS_TOKEN))
+
+
+instants = st.integers(0, 253_402_300_799 - MAX_SESSION_TTL)
+user_ids = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=255)
+
+
+@st.composite
+def refresh_tokens(draw: st.DrawFn) -> RefreshToken:
+    started_at = draw(instants)
+    ends_at = started_at + draw(st.integers(0, MAX_SESSION_TTL))
+    return RefreshToken(
+        session_id=new_id(),
+        user_id=draw(user_ids),
+        generation=draw(st.integers(1, MAX_GENERATION)),
+        started_at=started_at,
+        ends_at=ends_at,
+        issued_at=draw(instants),
+        expires_at=draw(st.integers(0, ends_at)),
+    )
+
+
+@given(refresh_tokens())
+def test_every_refresh_token_is_read_as_it_was_written(token: RefreshToken) -> None:
+    codec = authlib_codec()
+
+    assert codec.read_refresh_token(codec.write_refresh_token(token)) == token
+
+
+@given(user_id=user_ids, issued_at=instants, life=st.integers(1, 86_400))
+def test_every_access_token_is_read_as_it_was_written(user_id: str, issued_at: int, life: int) -> None:
+    codec = authlib_codec()
+    token = AccessToken.issue(replace(REFRESH_TOKEN, user_id=user_id), now=issued_at, ttl=life)
+
+    assert codec.read_access_token(codec.write_access_token(token)) == token
+
+
+def test_tokens_outlive_a_change_of_the_key_while_the_old_one_is_in_the_ring() -> None:
+    text = authlib_codec(SECRET).write_refresh_token(REFRESH_TOKEN)
+    changed = authlib_codec(OTHER_SECRET, SECRET)
+
+    assert changed.read_refresh_token(text) == REFRESH_TOKEN
+    with pytest.raises(InvalidRefreshTokenError):
+        authlib_codec(OTHER_SECRET).read_refresh_token(text)
+    with pytest.raises(InvalidRefreshTokenError):
+        authlib_codec(SECRET).read_refresh_token(changed.write_refresh_token(REFRESH_TOKEN))
+
+
+@pytest.mark.parametrize(
+    ("secret", "previous"),
+    [
+        ("", []),
+        ("short", []),
+        ("a" * 64, []),
+        ("change-me-change-me-change-me-please", []),
+        (SECRET, ["short"]),
+        (SECRET, [SECRET]),
+        (SECRET, [OTHER_SECRET, OTHER_SECRET]),
+    ],
+)
+def test_no_token_rests_on_a_weak_or_repeated_key(secret: str, previous: list[str]) -> None:
+    with pytest.raises(WeakKeyError) as caught:
+        KeyRing(secret, previous)
+    assert not secret or secret not in str(caught.value)
+
+
+def test_a_token_of_another_issuer_is_refused_though_the_key_is_the_same() -> None:
+    text = authlib_codec(issuer="https://staging.example.org").write_refresh_token(REFRESH_TOKEN)
+
+    with pytest.raises(InvalidRefreshTokenError) as caught:
+        authlib_codec().read_refresh_token(text)
+    assert caught.value.cause is RefusalCause.BAD_CLAIMS
+
+
+def test_the_claims_of_both_tokens() -> None:
+    """Verified and read by joserfc itself, as anybody's library would."""
+    key, codec = OctKey.import_key(SECRET), authlib_codec()
+    refresh = jws.deserialize_compact(codec.write_refresh_token(REFRESH_TOKEN), key, ["HS256"])
+    access = jws.deserialize_compact(codec.write_access_token(ACCESS_TOKEN), key, ["HS256"])
+
+    assert refresh.protected == {"alg": "HS256", "kid": key.thumbprint(), "typ": "rt+jwt"}
+    assert access.protected == {"alg": "HS256", "kid": key.thumbprint(), "typ": "at+jwt"}
+    assert claims_of(refresh) == {
+        "iss": ISSUER,
+        "aud": ISSUER,
+        "sub": "ada",
+        "type": "refresh",
+        "sid": REFRESH_TOKEN.session_id,
+        "gen": 7,
+        "jti": f"{REFRESH_TOKEN.session_id}.7",
+        "auth_time": START,
+        "session_expiry": START + 60 * 86_400,
+        "iat": START + 6,
+        "exp": START + 6 + 14 * 86_400,
+    }
+    assert claims_of(access) == {
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "sub": "ada",
+        "type": "access",
+        "sid": REFRESH_TOKEN.session_id,
+        "jti": ACCESS_TOKEN.id,
+        "client_id": CLIENT,
+        "iat": START,
+        "exp": START + 900,
+    }
+
+
+def claims_of(signed: jws.CompactSignature) -> Any:
+    assert signed.payload is not None
+    return orjson.loads(signed.payload)
+
+
+class ResourceServer(JWTBearerTokenValidator):  # type: ignore[misc]  # Authlib ships no types
+    """A service that trusts access tokens, made with Authlib alone."""
+
+    def get_jwks(self) -> Any:
+        key = OctKey.import_key(SECRET)
+        key.ensure_kid()
+        return KeySet([key])
+
+
+@pytest.mark.parametrize(("seconds", "accepted"), [(0, True), (899, True), (901, False)])
+def test_a_resource_server_accepts_access_tokens_for_their_life(seconds: int, accepted: bool) -> None:
+    server, codec = ResourceServer(ISSUER, AUDIENCE), authlib_codec()
+    with freeze_time(START_INSTANT + timedelta(seconds=seconds)):
+        token = server.authenticate_token(codec.write_access_token(ACCESS_TOKEN))
+        if accepted:
+            server.validate_token(token, None, None)
+        else:
+            with pytest.raises(InvalidTokenError):
+                server.validate_token(token, None, None)
+
+
+def test_a_resource_server_refuses_refresh_tokens() -> None:
+    server = ResourceServer(ISSUER, AUDIENCE)
+    with freeze_time(START_INSTANT):
+        token = server.authenticate_token(authlib_codec().write_refresh_token(REFRESH_TOKEN))
+        with pytest.raises(InvalidTokenError):
+            server.validate_token(token, None, None)

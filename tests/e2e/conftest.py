@@ -1,0 +1,66 @@
+"""Running services, on SQLite and on PostgreSQL."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.e2e.client import Client
+from tests.e2e.database import Database, Databases
+from tests.e2e.server import Nuovo
+
+KINDS = ("sqlite", "postgres")
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    """Return the kind of database."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def databases(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
+    databases = Databases(tmp_path_factory.mktemp("databases"), postgres_url)
+    yield databases
+    databases.remove()
+
+
+@pytest.fixture
+def prepared_url(kind: str, databases: Databases) -> str:
+    """Return the URL of a database of the test's own, migrated, with the users `ada` and `bob`."""
+    return databases.new(kind)
+
+
+@pytest.fixture(scope="session")
+def serve(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Nuovo]]:
+    """Return a running service over a kind of database with some settings; those who ask for the same share it."""
+    running: dict[tuple[object, ...], Nuovo] = {}
+
+    def get(kind: str, **environment: str) -> Nuovo:
+        key = (kind, *sorted(environment.items()))
+        if key not in running:
+            folder = tmp_path_factory.mktemp("service")
+            running[key] = Nuovo(folder, databases.new(kind), workers=2, environment=environment).start()
+        return running[key]
+
+    yield get
+    for nuovo in running.values():
+        nuovo.kill()
+
+
+@pytest.fixture
+def nuovo(kind: str, serve: Callable[..., Nuovo]) -> Nuovo:
+    """Return a running service with the default settings. Tests share it and leave it running."""
+    return serve(kind)
+
+
+@pytest.fixture
+def client(nuovo: Nuovo) -> Iterator[Client]:
+    """Return a connection to `nuovo`."""
+    with Client(nuovo.url) as client:
+        yield client
+
+
+@pytest.fixture
+def database(nuovo: Nuovo) -> Database:
+    """Return the database of `nuovo`."""
+    return Database(nuovo.environment["NUOVO_DATABASE_URL"])

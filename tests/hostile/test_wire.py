@@ -1,0 +1,139 @@
+"""Hostile bytes against the real server: 0 answers of 500, and an honest client is served all the while."""
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.e2e.client import Client
+from tests.e2e.server import USER, Nuovo
+from tests.hostile.wire import (
+    REFRESH,
+    WireAnswer,
+    body_cases,
+    cookie_cases,
+    exchange,
+    header_cases,
+    line_cases,
+    request_bytes,
+)
+from tests.http.contract import AMBIGUOUS, CROSS_SITE, INVALID, MISSING
+
+EXPECTED = {100, 200, 201, 204, 400, 401, 403, 404, 405, 408, 413, 414, 415, 417, 422, 431, 501, 505}
+
+
+@pytest.fixture
+def client(nuovo: Nuovo) -> Iterator[Client]:
+    with Client(nuovo.url) as client:
+        yield client
+
+
+@pytest.fixture
+def token(nuovo: Nuovo, client: Client) -> str:
+    """Return the refresh token of a new session."""
+    return client.sign_in(nuovo.service_credential, USER).refresh_token
+
+
+def cases(group: str, nuovo: Nuovo, token: str) -> Iterator[bytes]:
+    if group == "lines":
+        return line_cases()
+    if group == "headers":
+        return header_cases(token)
+    return cookie_cases(token) if group == "cookies" else body_cases(nuovo.service_credential)
+
+
+@pytest.mark.parametrize("group", ["lines", "headers", "cookies", "bodies"])
+def test_no_bytes_are_answered_with_a_500(
+    nuovo: Nuovo, client: Client, token: str, group: str, record_property: Callable[[str, object], None]
+) -> None:
+    """Each is answered or hung up on; none ends a process, nor leaves a trace of a defect in the log."""
+    processes = nuovo.worker_pids
+    sent = list(cases(group, nuovo, token))
+    for request in sent:
+        answers = exchange(nuovo.url, request)
+        assert {answer.status for answer in answers} <= EXPECTED, request[:200]
+        assert not any(b"injected" in answer.head.lower() for answer in answers), request[:200]
+    assert client.get("/health/ready").status == 200
+    assert nuovo.worker_pids == processes
+    assert "unexpected_error" not in nuovo.log_text
+    assert "Traceback" not in nuovo.log_text
+    record_property("hostile_wire_requests", len(sent))
+
+
+def the_answer(nuovo: Nuovo, request: bytes) -> WireAnswer:
+    (answer,) = exchange(nuovo.url, request)
+    return answer
+
+
+def test_a_repeated_authorization_is_no_choice_of_tokens(nuovo: Nuovo, token: str) -> None:
+    """The server joins them, and what is joined is no token: neither the first nor the last is picked."""
+    bearer = f"Authorization: Bearer {token}"
+    for headers in ([bearer, "Authorization: Bearer x"], ["Authorization: Bearer x", bearer], [bearer, bearer]):
+        answer = the_answer(nuovo, request_bytes(REFRESH, *headers))
+        assert (answer.status, answer.body) == (401, INVALID)
+    assert the_answer(nuovo, request_bytes(REFRESH, bearer)).status == 200
+
+
+@pytest.mark.parametrize("byte", ["\xa0", "\x85"])
+@pytest.mark.parametrize("where", ["{0}{1}", "{1}{0}", "a=b; {0}{1}"])
+def test_a_planted_cookie_name_is_not_the_cookies(nuovo: Nuovo, token: str, byte: str, where: str) -> None:
+    cookie = f"Cookie: {where.format(byte, '__Host-refresh_token')}={token}"
+    answer = the_answer(nuovo, request_bytes(REFRESH, cookie, "Sec-Fetch-Site: same-origin"))
+    assert (answer.status, answer.body) == (401, MISSING)
+    assert b"set-cookie" not in answer.head.lower()
+
+
+def test_two_cookies_are_ambiguous(nuovo: Nuovo, token: str) -> None:
+    cookie = f"Cookie: __Host-refresh_token={token}; __Host-refresh_token=x"
+    answer = the_answer(nuovo, request_bytes(REFRESH, cookie, "Sec-Fetch-Site: same-origin"))
+    assert (answer.status, answer.body) == (400, AMBIGUOUS)
+
+
+def test_two_cookie_headers_are_never_a_choice(nuovo: Nuovo, token: str) -> None:
+    headers = [f"Cookie: __Host-refresh_token={token}", "Cookie: __Host-refresh_token=x", "Sec-Fetch-Site: same-origin"]
+    assert the_answer(nuovo, request_bytes(REFRESH, *headers)).status in {400, 401}
+
+
+@pytest.mark.parametrize("header", ["Sec_Fetch_Site: same-origin", "Sec_Fetch-Site: same-origin"])
+def test_an_underscore_is_no_hyphen(nuovo: Nuovo, token: str, header: str) -> None:
+    """To WSGI both names are one; a page could send the first, which browsers do not reserve."""
+    cookie = f"Cookie: __Host-refresh_token={token}"
+    answer = the_answer(nuovo, request_bytes(REFRESH, cookie, header))
+    assert (answer.status, answer.body) == (403, CROSS_SITE)
+    answers = exchange(nuovo.url, request_bytes(REFRESH, cookie, header, "Sec-Fetch-Site: cross-site"))
+    assert all(answer.status in {400, 403} for answer in answers)
+
+
+SMUGGLED = [
+    (["Content-Length: {length}", "Transfer-Encoding: chunked"], "0\r\n\r\n{hidden}"),
+    (["Transfer-Encoding: chunked", "Content-Length: 4"], "5c\r\n{hidden}\r\n0\r\n\r\n"),
+    (["Transfer-Encoding: xchunked", "Content-Length: {length}"], "0\r\n\r\n{hidden}"),
+    (["Transfer-Encoding : chunked", "Content-Length: {length}"], "0\r\n\r\n{hidden}"),
+    (["Transfer-Encoding: chunked", "Transfer-Encoding: identity"], "0\r\n\r\n{hidden}"),
+    (["Content-Length: 0", "Content-Length: {length}"], "{hidden}"),
+    (["Content-Length: {length}"], "{hidden}"),
+    (["CONTENT-LENGTH: {length}"], "{hidden}"),
+]
+
+
+@pytest.mark.parametrize(("headers", "body"), SMUGGLED, ids=[str(number) for number in range(len(SMUGGLED))])
+def test_no_request_is_hidden_in_another(
+    nuovo: Nuovo, client: Client, token: str, headers: list[str], body: str
+) -> None:
+    """What one reader takes for a body must not be a request to the next: here, a logout of the honest client."""
+    hidden = f"POST /revoke_token HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n"
+    content = body.format(hidden=hidden)
+    filled = [header.format(length=len(content)) for header in headers]
+    lines = ["POST /refresh_token HTTP/1.1", "Host: nuovo.example.org", *filled]
+    answers = exchange(nuovo.url, ("\r\n".join(lines) + "\r\n\r\n" + content).encode())
+    assert len(answers) <= 1
+    assert client.refresh(token).status == 200
+
+
+def test_pipelined_requests_are_answered_in_order(nuovo: Nuovo, token: str) -> None:
+    honest = f"POST /refresh_token HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
+    answers = exchange(nuovo.url, honest + request_bytes(REFRESH))
+    assert [answer.status for answer in answers] == [200, 401]

@@ -1,0 +1,159 @@
+"""Parts of the HTTP entry point as they are often written: each lacks one care that the real one takes."""
+
+import re
+from collections.abc import Collection
+
+import falcon
+
+from entrypoints.http.cross_site import Cors, CrossSiteGuard, _is_this_host
+from entrypoints.http.errors import CrossSiteRequestError, ErrorHandlers
+from entrypoints.http.refresh_cookie import RefreshCookie
+
+
+class NoGuard(CrossSiteGuard):
+    def check(self, req: falcon.Request) -> None:
+        pass
+
+
+class BelievesSiblings(CrossSiteGuard):
+    """Takes every host of the same registrable domain for its own."""
+
+    def check(self, req: falcon.Request) -> None:
+        if req.get_header("Sec-Fetch-Site") != "same-site":
+            super().check(req)
+
+
+class BelievesNone(CrossSiteGuard):
+    """Takes `none` for the user's own doing, as guards of pages do; a POST has no address bar."""
+
+    def check(self, req: falcon.Request) -> None:
+        if req.get_header("Sec-Fetch-Site") != "none":
+            super().check(req)
+
+
+class BelievesSilence(CrossSiteGuard):
+    """Lets pass what says nothing of where it comes from."""
+
+    def check(self, req: falcon.Request) -> None:
+        if req.get_header("Sec-Fetch-Site") or req.get_header("Origin"):
+            super().check(req)
+
+
+class ComparesTheBeginning(CrossSiteGuard):
+    def check(self, req: falcon.Request) -> None:
+        if not (req.get_header("Origin") or "").startswith(tuple(self._allowed)):
+            super().check(req)
+
+
+class ComparesTheEnd(CrossSiteGuard):
+    def check(self, req: falcon.Request) -> None:
+        if not (req.get_header("Origin") or "").endswith(tuple(origin.split("://")[1] for origin in self._allowed)):
+            super().check(req)
+
+
+class ForgetsThePort(CrossSiteGuard):
+    def check(self, req: falcon.Request) -> None:
+        origin = re.sub(r":\d+$", "", req.get_header("Origin") or "")
+        if req.get_header("Sec-Fetch-Site") or not _is_this_host(origin, req.host):
+            super().check(req)
+
+
+class BelievesOriginAlone(CrossSiteGuard):
+    """Does not ask what the browser itself says of the site."""
+
+    def check(self, req: falcon.Request) -> None:
+        origin = req.get_header("Origin") or ""
+        if origin not in self._allowed and not _is_this_host(origin, req.host):
+            raise CrossSiteRequestError
+
+
+GUARDS: list[type[CrossSiteGuard]] = [
+    NoGuard,
+    BelievesSiblings,
+    BelievesNone,
+    BelievesSilence,
+    ComparesTheBeginning,
+    ComparesTheEnd,
+    ForgetsThePort,
+    BelievesOriginAlone,
+]
+
+
+class TakesTheFirstCookie(RefreshCookie):
+    def values_in(self, req: falcon.Request) -> list[str]:
+        return super().values_in(req)[:1]
+
+
+class ReadsCookiesWithFalcon(RefreshCookie):
+    """Falcon strips characters from names that browsers keep."""
+
+    def values_in(self, req: falcon.Request) -> list[str]:
+        return req.get_cookie_values(self.name) or []
+
+
+class ClearsWithFalcon(RefreshCookie):
+    """Falcon's way lacks `Secure`, so that browsers keep a `__Host-` cookie."""
+
+    def clear(self, resp: falcon.Response) -> None:
+        resp.unset_cookie(self.name, path=self.path)
+
+
+class ReflectsOrigins(Cors):
+    def process_response(
+        self, req: falcon.Request, resp: falcon.Response, resource: object, req_succeeded: bool
+    ) -> None:
+        self._allowed = frozenset({req.get_header("Origin") or ""})
+        super().process_response(req, resp, resource, req_succeeded)
+
+
+class LooksForOriginsInside(Cors):
+    """`in` on a text where a set was meant."""
+
+    def __init__(self, allowed_origins: Collection[str]) -> None:
+        super().__init__(allowed_origins)
+        self._allowed = ",".join(allowed_origins)  # type: ignore[assignment]  # the mistake
+
+
+class ForgetsErrors(Cors):
+    def process_response(
+        self, req: falcon.Request, resp: falcon.Response, resource: object, req_succeeded: bool
+    ) -> None:
+        if req_succeeded:
+            super().process_response(req, resp, resource, req_succeeded)
+
+
+class ForgetsVary(Cors):
+    """As Falcon's own middleware."""
+
+    def process_response(
+        self, req: falcon.Request, resp: falcon.Response, resource: object, req_succeeded: bool
+    ) -> None:
+        super().process_response(req, resp, resource, req_succeeded)
+        resp.delete_header("Vary")
+
+
+class ClearsOnEveryRefusal(ErrorHandlers):
+    """Logs everybody out of their browsers whenever the database is away."""
+
+    def on_refusal(
+        self, req: falcon.Request, resp: falcon.Response, error: Exception, params: dict[str, object]
+    ) -> None:
+        super().on_refusal(req, resp, error, params)
+        if getattr(req.context, "by_cookie", False):
+            self._cookie.clear(resp)
+
+
+class TellsWhatWentWrong(ErrorHandlers):
+    def on_defect(
+        self, req: falcon.Request, resp: falcon.Response, error: Exception, params: dict[str, object]
+    ) -> None:
+        super().on_defect(req, resp, error, params)
+        resp.text, resp.data = str(error), None
+
+
+class RepeatsThePath(ErrorHandlers):
+    def on_framework_error(
+        self, req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError, params: dict[str, object]
+    ) -> None:
+        super().on_framework_error(req, resp, error, params)
+        resp.set_header("Content-Location", req.path)

@@ -1,0 +1,193 @@
+"""Many client processes that play stories against a running service at once, and the history that they saw."""
+
+import multiprocessing
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from tests.e2e.client import Answer, Client
+from tests.e2e.database import Database
+from tests.stress.history import Event, Row
+from tests.stress.model import Rules
+from tests.stress.stage import Reply, Service, Stage, StoryOver
+from tests.stress.stories import Story
+
+_T = TypeVar("_T")
+_STORIES_AT_ONCE = 16
+_CALL_TIMEOUT = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where the service is, and how it was started."""
+
+    url: str
+    credential: str
+    rules: Rules = field(default_factory=Rules)
+    patience: float = 0
+
+
+class OverHttp(Service):
+    """The service over the network. Each calling thread keeps a connection alive."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._local = threading.local()
+
+    def sign_in(self, user: str) -> Reply:
+        return self._ask(lambda client: client.sign_in(self._target.credential, user))
+
+    def refresh(self, token: str) -> Reply:
+        return self._ask(lambda client: client.refresh(token))
+
+    def refresh_and_vanish(self, token: str) -> None:
+        connection = HTTPConnection(urlsplit(self._target.url).netloc, timeout=_CALL_TIMEOUT)
+        try:
+            connection.request("POST", "/refresh_token", headers={"Authorization": f"Bearer {token}"})
+        except OSError:
+            pass
+        finally:
+            connection.close()
+
+    def log_out(self, token: str) -> Reply:
+        return self._ask(lambda client: client.log_out(token))
+
+    def end_all(self, access_token: str) -> Reply:
+        return self._ask(lambda client: client.delete("/sessions", access_token))
+
+    def look(self, access_token: str) -> Reply:
+        return self._ask(lambda client: client.get("/sessions", access_token))
+
+    def _ask(self, ask: Callable[[Client], Answer]) -> Reply:
+        client: Client | None = getattr(self._local, "client", None)
+        if client is None:
+            client = self._local.client = Client(self._target.url, timeout=_CALL_TIMEOUT)
+        try:
+            answer = ask(client)
+        except (OSError, HTTPException):
+            return Reply(None)
+        if answer.status not in (200, 201):
+            return Reply(answer.status)
+        data = answer.data
+        return Reply(answer.status, data.get("refresh_token"), data.get("access_token"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What one client process plays: every story in turn, each for a user of its own."""
+
+    target: Target
+    stories: tuple[Story, ...]
+    users: tuple[str, ...]
+    seed: int
+    deadline: float | None = None
+    """When to stop beginning stories, by the monotonic clock."""
+
+
+def play(plan: Plan) -> list[Event]:
+    """Play the plan's stories, some of them at a time, and return what was seen."""
+    history: list[Event] = []
+    service = OverHttp(plan.target)
+    with ThreadPoolExecutor(4 * _STORIES_AT_ONCE) as calls, ThreadPoolExecutor(_STORIES_AT_ONCE) as tellers:
+
+        def tell(number: int) -> None:
+            if plan.deadline is not None and time.monotonic() > plan.deadline:
+                return
+            stage = Stage(
+                service=service,
+                rules=plan.target.rules,
+                user=plan.users[number],
+                pool=calls,
+                rng=random.Random(f"{plan.seed} {number}"),  # noqa: S311  no secret
+                patience=plan.target.patience,
+                record=history.append,
+            )
+            try:
+                plan.stories[number % len(plan.stories)](stage)
+            except StoryOver:
+                pass
+
+        for future in [tellers.submit(tell, number) for number in range(len(plan.users))]:
+            future.result()
+    return history
+
+
+class Crowd:
+    """Client processes. They are started once, because starting one takes longer than many stories."""
+
+    def __init__(self, processes: int) -> None:
+        self._size = processes
+        self._processes = ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"))
+
+    def close(self) -> None:
+        self._processes.shutdown(cancel_futures=True)
+
+    def begin(
+        self, target: Target, stories: Sequence[Story], users: Sequence[str], *, seed: int, seconds: float | None = None
+    ) -> "list[Future[list[Event]]]":
+        """Begin a story for each of the users, in turn; stop beginning them after some `seconds`."""
+        deadline = None if seconds is None else time.monotonic() + seconds
+        return [
+            self._processes.submit(
+                play,
+                Plan(
+                    target=target,
+                    stories=tuple(stories),
+                    users=tuple(users[number :: self._size]),
+                    seed=seed * 100 + number,
+                    deadline=deadline,
+                ),
+            )
+            for number in range(self._size)
+        ]
+
+
+def ended(futures: "Sequence[Future[list[Event]]]") -> list[Event]:
+    """Return the whole history, once all have played to the end."""
+    return [event for future in futures for event in future.result()]
+
+
+def add_users(database: Database, count: int) -> list[str]:
+    """Add users to the built-in table, and return their names."""
+    names = [f"user-{number}" for number in range(count)]
+    for begin in range(0, count, 200):
+        part = names[begin : begin + 200]
+        marks = ", ".join(["(?, ?)"] * len(part))
+        database.run(
+            f"INSERT INTO nuovo_users (id, active) VALUES {marks}",  # noqa: S608  nothing but question marks
+            *(value for name in part for value in (name, True)),
+        )
+    return names
+
+
+def snapshot(database: Database) -> dict[str, Row]:
+    """Return all sessions as the table has them now. The key is the table's own: there is one row a session."""
+    rows = database.run("SELECT id, generation, revoked_at FROM nuovo_sessions")
+    return {row["id"]: Row(generation=row["generation"], revoked=row["revoked_at"] is not None) for row in rows}
+
+
+@contextmanager
+def snapshots(database: Database, every: float) -> Iterator[list[dict[str, Row]]]:
+    """Take snapshots of the table while the block runs, and a last one at its end."""
+    taken: list[dict[str, Row]] = []
+    stop = threading.Event()
+
+    def watch() -> None:
+        while not stop.wait(every):
+            taken.append(snapshot(database))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield taken
+    finally:
+        stop.set()
+        watcher.join()
+        taken.append(snapshot(database))

@@ -1,0 +1,167 @@
+"""What clients and thieves do with a session. Each story is played on a session, or two, of its own."""
+
+from collections.abc import Callable
+from functools import partial
+
+from tests.stress.history import Must
+from tests.stress.stage import Stage, Tokens
+
+Story = Callable[[Stage], None]
+
+
+def steady(stage: Stage) -> None:
+    """A client that always sends its newest token."""
+    tokens = stage.sign_in()
+    for _ in range(24):
+        tokens = stage.served(tokens)
+    stage.look(tokens, Must.SERVE)
+
+
+def three_tabs(stage: Stage) -> None:
+    """Three tabs of one browser wake up at once, again and again, and all go on with what they got."""
+    tokens = stage.sign_in()
+    for _ in range(8):
+        got = stage.together(*[partial(stage.served, tokens)] * 3)
+        tokens = max(got, key=lambda pair: pair.generation)
+    stage.look(tokens, Must.SERVE)
+
+
+def late_tab(stage: Stage) -> None:
+    """A third tab sends its token after two quick rotations by the others, within half a grace."""
+    tokens = stage.sign_in()
+    for _ in range(5):
+        late, tokens = tokens, stage.served(stage.served(tokens))
+        got = stage.refresh(late)
+        if got is None:
+            return  # on a machine so slow that it came too late: the model tells
+        tokens = got
+    stage.served(tokens)
+
+
+def resent(stage: Stage) -> None:
+    """A client repeats a request at once, though it was answered, and at times again."""
+    tokens = stage.sign_in()
+    for _ in range(8):
+        old, tokens = tokens, stage.served(tokens)
+        tokens = stage.refresh(old) or tokens
+        if stage.rng.random() < 0.3:
+            stage.refresh(old)
+    stage.served(tokens)
+
+
+def lost_answer(stage: Stage) -> None:
+    """Answers are lost; the client asks again at once, or within the recovery, with the token that it has."""
+    tokens: Tokens | None = stage.sign_in()
+    for round_ in range(5):
+        if tokens is None:
+            return  # what was lost arrived so late that it was stale: the model tells
+        stage.lose(tokens)
+        stage.pause(stage.rules.grace + 1.2 if round_ == 2 else 0.05)
+        again = stage.refresh(tokens)
+        tokens = again and stage.refresh(again)
+
+
+def left_behind(stage: Stage) -> None:
+    """A client recovers a lost answer; whoever has what was lost is refused after the grace, and all is over."""
+    tokens = stage.sign_in()
+    lost = stage.served(tokens)
+    stage.pause(stage.rules.grace + 1.2)
+    recovered = stage.served(tokens)
+    current = stage.served(recovered)
+    stage.pause(stage.rules.grace + 1.2)
+    stage.refused(lost)
+    stage.refused(current)
+    stage.look(current, Must.REFUSE)
+
+
+def logged_out(stage: Stage) -> None:
+    """A logout races with refreshes by other tabs; nothing of the session is any good when it has returned."""
+    tokens = stage.sign_in()
+    for _ in range(stage.rng.randrange(4)):
+        tokens = stage.served(tokens)
+    got: list[Tokens | None] = stage.together(
+        lambda: stage.refresh(tokens), lambda: stage.log_out(tokens), lambda: stage.refresh(tokens)
+    )
+    for pair in (tokens, *filter(None, got)):
+        stage.refused(pair)
+        stage.look(pair, Must.REFUSE)
+    stage.log_out(tokens)
+
+
+def all_ended(stage: Stage) -> None:
+    """All sessions of a user are ended while both refresh; a sign-in that follows lives."""
+    one, other = stage.sign_in(), stage.sign_in()
+    for _ in range(3):
+        one, other = stage.served(one), stage.served(other)
+    got: list[Tokens | None] = stage.together(
+        lambda: stage.refresh(one), lambda: stage.end_all(one), lambda: stage.refresh(other)
+    )
+    for pair in (one, other, *filter(None, got)):
+        stage.refused(pair)
+    again = stage.sign_in()
+    stage.look(stage.served(again), Must.SERVE)
+    stage.refused(other)
+
+
+def neighbours(stage: Stage) -> None:
+    """Two devices of one user: what ends one session leaves the other alone."""
+    one, other = stage.served(stage.sign_in()), stage.sign_in()
+    stage.log_out(one)
+    other = stage.served(other)
+    stolen = stage.sign_in()
+    current = stage.served(stage.served(stolen))
+    stage.pause(stage.rules.grace + 1.2)
+    stage.served(current)
+    stage.refused(stolen)
+    stage.look(stage.served(other), Must.SERVE)
+
+
+def stale_thief(stage: Stage) -> None:
+    """A thief presents a token that was superseded long ago: nobody is served any more."""
+    tokens = stage.sign_in()
+    stolen = tokens
+    for _ in range(4):
+        tokens = stage.served(tokens)
+    stage.pause(stage.rules.grace + 1.2)
+    tokens = stage.served(stage.served(tokens))
+    stage.refused(stolen)
+    stage.refused(tokens)
+    stage.look(tokens, Must.REFUSE)
+
+
+def quick_thief(stage: Stage) -> None:
+    """A thief spends the current token first; once both have spoken again after the grace, all is over."""
+    tokens = stage.served(stage.sign_in())
+    stolen = stage.refresh(tokens)
+    stage.pause(stage.rules.grace + 1.2)
+    honest = stage.refresh(tokens)
+    stage.pause(stage.rules.grace + 1.2)
+    for pair in filter(None, (stolen, honest)):
+        stage.refresh(pair)
+    for pair in filter(None, (stolen, honest)):
+        stage.refused(pair)
+
+
+def any_thief(stage: Stage) -> None:
+    """A thief who has every token ever given presents any of them at any time, while the client goes on."""
+    tokens: Tokens | None = stage.sign_in()
+    known = [tokens]
+    long_pauses = stage.rng.sample(range(10), k=2)
+    for round_ in range(10):
+        if tokens is None:
+            break
+        if round_ in long_pauses:
+            stage.pause(stage.rules.grace + 1.2)
+        stolen = stage.rng.choice(known)
+        tokens, theirs = stage.together(partial(stage.refresh, tokens), partial(stage.refresh, stolen))
+        known += [pair for pair in (tokens, theirs) if pair]
+    for pair in stage.rng.sample(known, k=min(5, len(known))):
+        stage.refresh(pair)
+
+
+HONEST: tuple[Story, ...] = (steady, three_tabs, late_tab, resent, steady, three_tabs)
+"""Stories that trouble below may stretch: none relies on being quick, and nothing in them ends a session."""
+ENDING: tuple[Story, ...] = (logged_out, all_ended)
+TIMED: tuple[Story, ...] = (neighbours, lost_answer, left_behind, stale_thief, quick_thief, any_thief)
+"""Stories that wait until a grace is over."""
+EVERY: tuple[Story, ...] = (*HONEST, *ENDING, *ENDING, *TIMED)

@@ -1,0 +1,36 @@
+"""The checker is no rubber stamp: it finds every store and every rule that is broken on purpose."""
+
+import pytest
+
+from tests.fakes.sessions import FakeSessions
+from tests.stress.broken import STORES, ForkingCodec
+from tests.stress.conftest import Figures
+from tests.stress.in_process import play_in_process
+from tests.stress.model import Rules
+from tests.stress.stories import EVERY
+
+_RULES = Rules(grace=4, recovery=60)
+
+
+def test_the_sound_store_breaks_nothing(figures: Figures) -> None:
+    """Every story, six times, in a time that leaps."""
+    history, breaches = play_in_process(EVERY, _RULES, sessions=FakeSessions(), rounds=6)
+    assert not breaches, "\n".join(map(str, breaches))
+    assert len(history) > 1500
+    figures.add("history of the use cases in one process", f"{len(history):,} calls: {len(breaches)} breaches")
+
+
+@pytest.mark.parametrize("broken", STORES, ids=lambda broken: broken.__name__)
+def test_every_broken_store_is_found_out(broken: type[FakeSessions], figures: Figures) -> None:
+    for _ in range(20):  # some are broken only when two requests meet
+        _history, breaches = play_in_process(EVERY, _RULES, sessions=broken(), rounds=1)
+        if found := {breach.invariant for breach in breaches} & STORES[broken]:
+            break
+    assert found, f"{broken.__doc__} {[str(breach) for breach in breaches]}"
+    figures.add(f"broken on purpose: {broken.__name__}", f"found out, by invariants {sorted(found)}")
+
+
+def test_a_forking_codec_is_found_out(figures: Figures) -> None:
+    _history, breaches = play_in_process(EVERY, _RULES, sessions=FakeSessions(), tokens=ForkingCodec(), rounds=1)
+    assert 1 in {breach.invariant for breach in breaches}
+    figures.add("broken on purpose: ForkingCodec", "found out, by invariant 1")

@@ -1,0 +1,64 @@
+"""Recorded histories of many clients against gunicorn with several workers, on both databases."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.database import Database
+from tests.e2e.server import Nuovo
+from tests.stress.checker import breaches_of, by_session
+from tests.stress.conftest import Databases, Figures
+from tests.stress.crowd import Crowd, Target, add_users, ended, snapshots
+from tests.stress.model import Rules
+from tests.stress.stories import EVERY, Story
+
+
+def _run(
+    kind: str, databases: Databases, folder: Path, crowd: Crowd, figures: Figures, stories: int, grace: int
+) -> int:
+    """Play stories, hold what was seen against the invariants, and return how many calls there were."""
+    url = databases.new(kind)
+    database = Database(url)
+    users = add_users(database, stories)
+    environment = {"NUOVO_REPLAY_GRACE": f"{grace}", "NUOVO_LOST_ANSWER_RECOVERY": "600"}
+    folder = folder / kind
+    folder.mkdir()
+    rules = Rules(grace=grace, recovery=600)
+    begun = time.monotonic()
+    with Nuovo(folder, url, workers=3, environment=environment) as nuovo, snapshots(database, 0.2) as taken:
+        target = Target(url=nuovo.url, credential=nuovo.service_credential, rules=rules)
+        events = ended(crowd.begin(target, EVERY, users, seed=stories))
+    seconds = time.monotonic() - begun
+    breaches = breaches_of(events, rules, snapshots=taken)
+    assert not breaches, "\n".join(map(str, breaches))
+    figures.add(
+        f"history on {kind}: 3 client processes, 3 workers",
+        f"{len(events):,} calls on {len(by_session(events)):,} sessions in {seconds:.0f} s,"
+        f" {len(taken)} snapshots: {len(breaches)} breaches",
+    )
+    return len(events)
+
+
+def test_a_history_breaks_no_invariant(
+    databases: Databases, tmp_path: Path, crowd: Crowd, figures: Figures
+) -> None:
+    """A short one of every story, on both databases at once."""
+    assert set(_stories(60)) == set(EVERY)
+    with ThreadPoolExecutor(2) as pool:
+        runs = [
+            pool.submit(_run, kind, databases, tmp_path, crowd, figures, 52, 2) for kind in ("sqlite", "postgres")
+        ]
+        assert sum(run.result() for run in runs) > 1500
+
+
+@pytest.mark.stress
+def test_a_long_history_breaks_no_invariant(
+    kind: str, databases: Databases, tmp_path: Path, crowd: Crowd, figures: Figures
+) -> None:
+    assert _run(kind, databases, tmp_path, crowd, figures, 1300, 3) > 20_000
+
+
+def _stories(count: int) -> list[Story]:
+    return [EVERY[number % len(EVERY)] for number in range(count)]

@@ -1,0 +1,62 @@
+"""What users of the service do, one line each."""
+
+from domain.model.errors import RefusalCause
+from domain.model.sessions import RevocationReason, Session
+from domain.model.tokens import AccessToken, RefreshToken, TokenPair
+from ports.security_log import Happening, SecurityEvent
+from tests.fakes.service import FakeService
+
+MADE_UP_TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl"
+"""A token that this service never wrote."""
+
+
+def sign_in(service: FakeService, user_id: str = "ada", device: str = "") -> str:
+    """Start a session and return its refresh token."""
+    return refresh_token_of(service.start(user_id, device))
+
+
+def refresh(service: FakeService, presented: str) -> str:
+    """Trade a refresh token and return the one that comes back."""
+    return refresh_token_of(service.refresh(presented))
+
+
+def refresh_token_of(pair: TokenPair) -> str:
+    assert pair.refresh_token is not None
+    return pair.refresh_token
+
+
+def read(service: FakeService, presented: str) -> RefreshToken:
+    return service.tokens.read_refresh_token(presented)
+
+
+def read_access(service: FakeService, pair: TokenPair) -> AccessToken:
+    return service.tokens.read_access_token(pair.access_token)
+
+
+def stored(service: FakeService, presented: str) -> Session:
+    """Return what the store holds of a token's session."""
+    token = read(service, presented)
+    session = service.sessions.get(token.session_id, token.user_id).session
+    assert session is not None
+    return session
+
+
+def event(
+    service: FakeService,
+    happening: Happening,
+    presented: str,
+    *,
+    generation: int | None = None,
+    cause: RefusalCause | RevocationReason | None = None,
+    lost_generations: int | None = None,
+) -> SecurityEvent:
+    """Return the event about a token's session, of the token's own generation unless another is given."""
+    token = read(service, presented)
+    return SecurityEvent(
+        happening=happening,
+        session_id=token.session_id,
+        user_id=token.user_id,
+        generation=token.generation if generation is None else generation,
+        cause=cause,
+        lost_generations=lost_generations,
+    )
