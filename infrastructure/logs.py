@@ -81,7 +81,7 @@ def configure_logging(*, as_json: bool, level: str) -> None:
     root.handlers = [handler]
     root.setLevel(level)
     # Peewee logs every statement with its values at DEBUG.
-    logging.getLogger("peewee").setLevel(logging.INFO)
+    logging.getLogger("peewee").setLevel(max(logging.INFO, root.level))
 
 
 def _bytes_factory(*_args: object) -> structlog.BytesLogger:

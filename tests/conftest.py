@@ -1,6 +1,7 @@
 """What tests of every kind share: real databases, and a service over fakes."""
 
 import os
+import signal
 import sys
 import uuid
 from collections.abc import Iterator
@@ -14,6 +15,14 @@ sys.path.append(str(Path(__file__).parent.parent))
 
 from tests.fakes.service import FakeService
 from tests.postgres import PostgresServer
+
+
+@pytest.fixture(scope="session", autouse=True)
+def stoppable() -> Iterator[None]:
+    """Make SIGTERM end the tests as Ctrl-C does, so that no server outlives them."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture

@@ -63,9 +63,7 @@ class PostgresServer:
         options = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", **self._options}
         arguments = " ".join(f"-c {name}='{value}'" for name, value in options.items())
         log = str(self._root / "log")
-        self.run(
-            "pg_ctl", "-D", str(self.data), "-w", "-l", log, "-o", f"-p {self.port} {arguments}", "start"
-        )
+        self.run("pg_ctl", "-D", str(self.data), "-w", "-l", log, "-o", f"-p {self.port} {arguments}", "start")
 
     def stop(self, mode: str = "fast") -> None:
         """Stop the server: `fast` ends connections, `immediate` is a crash."""

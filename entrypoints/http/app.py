@@ -102,7 +102,6 @@ class _EveryRequest:
         """Give the request an identifier for the logs: the caller's own, if it is harmless, or a new one."""
         given = req.env.get("HTTP_X_REQUEST_ID", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else new_id()
-        clear_contextvars()
         bind_contextvars(request_id=request_id)
         resp.set_header("X-Request-ID", request_id)
         check_announced_size(req)
@@ -110,10 +109,11 @@ class _EveryRequest:
     def process_response(
         self, req: falcon.Request, resp: falcon.Response, resource: object, req_succeeded: bool
     ) -> None:
-        """Keep answers out of caches, unless a resource says otherwise, and out of browsers' guesses."""
+        """Keep answers out of caches, unless a resource says otherwise, and forget whose request this thread had."""
         resp.set_header("X-Content-Type-Options", "nosniff")
         if resp.get_header("Cache-Control") is None:
             resp.set_header("Cache-Control", "no-store")
             resp.set_header("Pragma", "no-cache")
         if req.method == "OPTIONS" and req_succeeded:
             resp.status = 204
+        clear_contextvars()

@@ -42,7 +42,7 @@ class Result:
 
     def median(self, figure: str) -> float:
         """Return the median of one of a turn's figures over the rounds."""
-        return statistics.median(getattr(turn, figure) for turn in self.turns)
+        return float(statistics.median(getattr(turn, figure) for turn in self.turns))
 
 
 def take_turn(

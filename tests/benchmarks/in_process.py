@@ -88,16 +88,13 @@ class WsgiClient:
 
 
 def measure(requests: int) -> dict[str, float]:
-    """Return the median microseconds of each kind of request."""
+    """Return the median microseconds of each kind of refresh."""
     with TemporaryDirectory() as folder, logs_in(Path(folder) / "log"):
         rotating = _client(f"sqlite:///{folder}/rotating.sqlite3")
         empty = WsgiClient(create_app(rotating.answer), rotating.token)
         calls: dict[str, Callable[[], int]] = {
             "empty Falcon resource": empty.refresh,
             "rotation": rotating.refresh,
-            "rotation that waits for the disk": _client(
-                f"sqlite:///{folder}/durable.sqlite3", NUOVO_ROTATION_DURABILITY="disk"
-            ).refresh,
             "without rotation": _client(f"sqlite:///{folder}/kept.sqlite3", NUOVO_ROTATION="false").refresh,
             "physical limit": _least_work(Path(folder) / "least.sqlite3", rotating.token),
         }
@@ -107,6 +104,9 @@ def measure(requests: int) -> dict[str, float]:
                 spent = call()
                 if number >= WARM_UP:
                     times[name].append(spent)
+        # Not in turns: whoever comes after a wait for the disk starts with cold caches.
+        durable = _client(f"sqlite:///{folder}/durable.sqlite3", NUOVO_ROTATION_DURABILITY="disk")
+        times["rotation that waits for the disk"] = [durable.refresh() for _ in range(requests // 10)]
     return {name: statistics.median(spent) / 1000 for name, spent in times.items()}
 
 
@@ -159,6 +159,11 @@ def _least_work(path: Path, token: str) -> Callable[[], int]:
     return work
 
 
-def _start_response(status: str, headers: list[tuple[str, str]], exc_info: object = None) -> None:
+def _start_response(status: str, headers: Any, exc_info: Any = None, /) -> Callable[[bytes], object]:
     if not status.startswith("200"):
-        raise RuntimeError(f"not the answer of a refresh: {status} {headers} {exc_info}")
+        raise RuntimeError(f"not the answer of a refresh: {status}")
+    return _no_write
+
+
+def _no_write(data: bytes) -> None:
+    """WSGI's old way to write, which no application here uses."""

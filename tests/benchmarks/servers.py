@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from importlib.resources import files
@@ -42,7 +42,9 @@ class WorkerKind:
     def title(self) -> str:
         """The class's own name, and its threads if it has any."""
         name = self.worker_class.rpartition(".")[2]
-        return name if name in ("sync", "gevent") else f"{name}, {self.threads} threads".replace("1 threads", "1 thread")
+        if name in ("sync", "gevent"):
+            return name
+        return f"{name}, {self.threads} thread{'s' if self.threads > 1 else ''}"
 
 
 PACKAGED = WorkerKind()
@@ -51,7 +53,9 @@ PACKAGED = WorkerKind()
 class Server:
     """A contender that answers on a port of its own."""
 
-    def __init__(self, contender: Contender, folder: Path, url: str, worker: WorkerKind, **environment: str) -> None:
+    def __init__(
+        self, contender: Contender, folder: Path, url: str, worker: WorkerKind, environment: Mapping[str, str]
+    ) -> None:
         self.contender = contender
         self._folder = folder
         self._environment = {
@@ -161,6 +165,10 @@ class Stage:
         """Remove everything."""
         self._postgres.remove()
 
+    def create_database(self) -> str:
+        """Make an empty PostgreSQL database and return its URL."""
+        return self._postgres.create_database(f"bench_{secrets.token_hex(6)}")
+
     def store_pids(self, contender: Contender) -> list[int]:
         """Return the database server's processes, if `contender` uses one."""
         if contender.database != "postgres":
@@ -169,22 +177,23 @@ class Stage:
         return [postmaster, *(child.pid for child in psutil.Process(postmaster).children(recursive=True))]
 
     @contextmanager
-    def serve(self, contender: Contender, worker: WorkerKind = PACKAGED, **environment: str) -> Iterator[Server]:
+    def serve(
+        self, contender: Contender, worker: WorkerKind = PACKAGED, environment: Mapping[str, str] | None = None
+    ) -> Iterator[Server]:
         """Run `contender` over a fresh database, and remove both afterwards."""
         folder = Path(tempfile.mkdtemp(prefix="nuovo-bench-"))
-        name = f"bench_{secrets.token_hex(6)}"
-        url = f"sqlite:///{folder}/bench.sqlite3"
-        if contender.database == "postgres":
-            url = self._postgres.create_database(name)
+        in_postgres = contender.database == "postgres"
+        url = self.create_database() if in_postgres else f"sqlite:///{folder}/bench.sqlite3"
         server = None
         try:
-            server = Server(contender, folder, url, worker, **environment)
+            server = Server(contender, folder, url, worker, environment or {})
             yield server
         finally:
             if server is not None:
                 server.stop()
-            if contender.database == "postgres":
+            if in_postgres:
                 with psycopg.connect(self._postgres.url, autocommit=True) as connection:
+                    name = url.rpartition("/")[2]
                     connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
             shutil.rmtree(folder)
 
@@ -194,9 +203,9 @@ class Stage:
             return 0.0
         with tempfile.TemporaryDirectory() as folder:
             count = Path(folder) / "count"
-            options = {"BENCH_APP": contender.app, "BENCH_COUNT": str(count)}
+            counted = {"BENCH_APP": contender.app, "BENCH_COUNT": str(count)}
             log = self._postgres.data.parent / "log"
-            with self._logging(contender), self.serve(contender, **options) as server:
+            with self._logging(contender), self.serve(contender, environment=counted) as server:
                 before = _statements_in(log)
                 report = server.load(1.0, warm_up=0.0, store_pids=[])
                 logged = _statements_in(log) - before

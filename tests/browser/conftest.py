@@ -38,7 +38,7 @@ _ARGUMENTS = [
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    """The system's Chromium, or the one of NUOVO_TEST_CHROMIUM."""
+    """Return the system's Chromium, or the one of NUOVO_TEST_CHROMIUM."""
     if named := os.environ.get("NUOVO_TEST_CHROMIUM"):
         assert Path(named).is_file(), "NUOVO_TEST_CHROMIUM names no file"
         return named
@@ -77,7 +77,7 @@ def browser(launch: Callable[..., Any]) -> "Browser":
 
 @pytest.fixture
 def context(browser: "Browser") -> Iterator["BrowserContext"]:
-    """A browser of one person: its own cookies, and any number of tabs."""
+    """Open a browser of one person: its own cookies, and any number of tabs."""
     context = browser.new_context()
     context.set_default_timeout(20_000)
     yield context
@@ -105,7 +105,7 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Nu
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of `nuovo serve --demo`. It is asked to stop, so that it deletes its own folder."""
+    """Run `nuovo serve --demo`, and return its address. It is asked to stop, so that it deletes its own folder."""
     nuovo = Nuovo(tmp_path_factory.mktemp("demo"), "sqlite://")
     nuovo.start(command=(str(NUOVO), "serve", "--demo", "--bind", "127.0.0.1:0"))
     yield nuovo.url.replace("127.0.0.1", "localhost")
@@ -114,14 +114,14 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def site(serve: Callable[..., Nuovo]) -> Iterator[Site]:
-    """An application and Nuovo with its default settings, on one origin."""
+    """Run an application and Nuovo with its default settings, on one origin."""
     with Site(nuovo=serve()) as site:
         yield site
 
 
 @pytest.fixture
 def page(context: "BrowserContext", site: Site) -> "Page":
-    """A tab of the application, signed in."""
+    """Open a tab of the application, signed in."""
     page = open_app(context, site)
     sign_in(page)
     return page
@@ -129,7 +129,7 @@ def page(context: "BrowserContext", site: Site) -> "Page":
 
 @pytest.fixture(scope="session")
 def node_modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the pinned packages of npm, which nothing but these tests uses."""
+    """Return a folder with the pinned packages of npm, which nothing but these tests uses."""
     npm = shutil.which("npm")
     if npm is None:
         pytest.skip("no npm here")
@@ -144,11 +144,11 @@ def node_modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def sources(node_modules: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
-    """An empty folder in which packages of npm are found."""
-    folder = node_modules / "sources" / request.node.name.replace("/", "-")
+def sources(node_modules: Path, request: pytest.FixtureRequest) -> Path:
+    """Make an empty folder in which packages of npm are found."""
+    folder = node_modules / "sources" / str(request.node.name).replace("/", "-")
     folder.mkdir(parents=True)
-    yield folder
+    return folder
 
 
 @pytest.fixture
@@ -214,7 +214,7 @@ def generation(context: "BrowserContext") -> int:
 
 
 def claims_of(token: str) -> dict[str, Any]:
-    """The claims of a JWT, unverified."""
+    """Return the claims of a JWT, unverified."""
     part = token.split(".")[1]
     claims: dict[str, Any] = orjson.loads(urlsafe_b64decode(part + "=" * (-len(part) % 4)))
     return claims

@@ -4,7 +4,8 @@ import json
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http.client import HTTPConnection, HTTPMessage
+from email.message import Message
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -34,7 +35,7 @@ class Request:
 
     method: str
     path: str
-    headers: HTTPMessage
+    headers: "Message[str, str]"
     status: int
 
     @property
@@ -83,11 +84,11 @@ class Site:
         return f"http://localhost:{self.port}"
 
     def url_on(self, host: str) -> str:
-        """The same server as an origin of another host: another site, to browsers."""
+        """Return the same server as an origin of another host: another site, to browsers."""
         return f"http://{host}:{self.port}"
 
     def answers(self, path: str) -> list[int]:
-        """The statuses of all requests for `path`, in the order of their answers."""
+        """Return the statuses of all requests for `path`, in the order of their answers."""
         return [request.status for request in list(self.requests) if request.path == path]
 
 
@@ -112,7 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._forward(path, body)
 
-    do_POST = do_DELETE = do_OPTIONS = do_GET
+    do_POST = do_DELETE = do_OPTIONS = do_GET  # noqa: N815  named by the base class
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         """Write nothing: requests are in `Site.requests`."""

@@ -41,7 +41,7 @@ def test_every_snippet_is_executed() -> None:
 
 @pytest.fixture(params=["python", "node"])
 def login(request: pytest.FixtureRequest, serve: Callable[..., Nuovo], tmp_path: Path) -> Iterator[Client]:
-    """The login service of the page, in front of Nuovo."""
+    """Run the login service of the page, in front of Nuovo."""
     nuovo, port = serve(), free_port()
     environment = {
         "NUOVO_URL": nuovo.url,
@@ -112,9 +112,9 @@ def test_a_program_keeps_its_refresh_token_in_a_file(serve: Callable[..., Nuovo]
     assert store.stat().st_mode & 0o077 == 0
 
 
-def fill_in(page: Page, password: str = "correct horse") -> None:
+def fill_in(page: Page) -> None:
     page.get_by_label("Name").fill("ada")
-    page.get_by_label("Password").fill(password)
+    page.get_by_label("Password").fill("correct horse")
     page.get_by_role("button", name="Sign in").click()
 
 
@@ -160,8 +160,8 @@ def test_the_frontend_with_react(
 
 
 @pytest.fixture
-def proxied(serve: Callable[..., Nuovo], tmp_path: Path, site: Site, request: pytest.FixtureRequest) -> Iterator[str]:
-    """The whole arrangement of the page: nginx, the application's files, its login, its API and Nuovo."""
+def proxied(serve: Callable[..., Nuovo], tmp_path: Path, site: Site) -> Iterator[str]:
+    """Run the whole arrangement of the page: nginx, the application's files, its login, its API and Nuovo."""
     nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     openssl = shutil.which("openssl")
     if nginx is None or openssl is None:

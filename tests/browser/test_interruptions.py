@@ -82,7 +82,7 @@ def test_back_and_forward_keep_the_user_signed_in(page: Page, site: Site) -> Non
 
 @pytest.fixture(scope="module")
 def remembering(launch: Callable[..., Browser]) -> Browser:
-    """A browser with its back/forward cache, which Playwright switches off otherwise."""
+    """Start a browser with its back/forward cache, which Playwright switches off otherwise."""
     return launch(ignore_default_args=["--disable-back-forward-cache"])
 
 

@@ -67,7 +67,7 @@ ATTACKS = {
 
 @pytest.fixture(scope="module")
 def obliging(launch: Callable[..., BrowserContext], tmp_path_factory: pytest.TempPathFactory) -> BrowserContext:
-    """A browser that sends cookies from other sites' pages, as Chromium by default does no more."""
+    """Start a browser that sends cookies from other sites' pages, as Chromium by default does no more."""
     profile = tmp_path_factory.mktemp("profile")
     preferences = profile / "Default" / "Preferences"
     preferences.parent.mkdir()
@@ -77,7 +77,7 @@ def obliging(launch: Callable[..., BrowserContext], tmp_path_factory: pytest.Tem
 
 @pytest.fixture
 def context(obliging: BrowserContext) -> Iterator[BrowserContext]:
-    """The browser that helps attackers most, without cookies and with one empty tab."""
+    """Return the browser that helps attackers most, without cookies and with one empty tab."""
     yield obliging
     for page in obliging.pages[1:]:
         page.close()
@@ -86,14 +86,14 @@ def context(obliging: BrowserContext) -> Iterator[BrowserContext]:
 
 @pytest.fixture(params=["Strict", "None"])
 def victim(request: pytest.FixtureRequest, serve: Callable[..., Nuovo]) -> Iterator[Site]:
-    """The application, and Nuovo with the strictest cookie and with the one that every site's request carries."""
+    """Run the application, and Nuovo with the strictest cookie and with the one that every site's request carries."""
     with Site(nuovo=serve(cookie_same_site=request.param)) as site:
         yield site
 
 
 @pytest.fixture(scope="module")
 def foreign() -> Iterator[Site]:
-    """A server of pages under other origins than the application's."""
+    """Serve pages under other origins than the application's."""
     with Site(pages={"/": BLANK}) as site:
         yield site
 
@@ -191,7 +191,7 @@ def test_the_demos_sign_in_is_for_its_own_page(
 def allowed(
     request: pytest.FixtureRequest, serve: Callable[..., Nuovo], context: BrowserContext, foreign: Site
 ) -> Iterator[Page]:
-    """A page of another origin that is allowed, in a browser with a session."""
+    """Open a page of another origin that is allowed, in a browser with a session."""
     same_site, host = request.param
     nuovo = serve(cookie_same_site=same_site, allowed_origins=foreign.url_on(host))
     with Site(nuovo=nuovo) as site:

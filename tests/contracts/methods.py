@@ -25,6 +25,9 @@ READS: dict[str, Method] = {
 WRITES: dict[str, Method] = {
     "sessions.start": lambda engine: PeeweeSessions(engine).start(SESSION),
     "sessions.advance": lambda engine: PeeweeSessions(engine).advance(next_step(SESSION)),
+    "sessions.advance_if_active": lambda engine: PeeweeSessions(engine).advance_if_active(
+        next_step(SESSION), PeeweeUsers(engine, UsersTable())
+    ),
     "sessions.advance from nothing": lambda engine: PeeweeSessions(engine).advance(
         restoring_step(UNSTORED.current_token())
     ),

@@ -62,8 +62,11 @@ class AnswerLost(Injection):
     """Lets the first statement do its work, and loses the answer."""
 
     def __call__(self, sql: str, parameters: Any = None) -> Any:
-        self._real(sql, parameters)
-        return super().__call__(sql, parameters)
+        answer = self._real(sql, parameters)
+        self.statements += 1
+        if self.statements <= self._times:
+            raise peewee.OperationalError(self._error("injected"))
+        return answer
 
 
 @pytest.fixture

@@ -55,7 +55,10 @@ def stores(migrated_url_of: MigratedUrl) -> Iterator[Stores]:
 
 
 each_example_has_its_own = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 

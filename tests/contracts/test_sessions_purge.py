@@ -66,7 +66,7 @@ def test_a_tombstone_is_kept_to_the_absolute_end(sessions: Sessions) -> None:
 
 def test_many_sessions_are_forgotten_in_small_batches(sessions: Sessions) -> None:
     """None of the live ones among them."""
-    count = 1_101
+    count = 701
     live = []
     for number in range(count):
         token = new_session(now=START + (number % 2) * 3600, policy=SHORT).current_token()
@@ -78,7 +78,7 @@ def test_many_sessions_are_forgotten_in_small_batches(sessions: Sessions) -> Non
     batches = list(sessions.purge(until=START + 3000))
 
     assert sum(batches) == count - len(live)
-    assert len(batches) > 2
+    assert len(batches) > 1
     assert max(batches) <= 500
     assert all(sessions.get(token.session_id, token.user_id).session is not None for token in live)
     assert sum(sessions.purge(until=START + 3000)) == 0

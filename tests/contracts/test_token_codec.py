@@ -10,7 +10,7 @@ import pytest
 from authlib.oauth2.rfc6750 import InvalidTokenError
 from authlib.oauth2.rfc9068 import JWTBearerTokenValidator
 from freezegun import freeze_time
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from joserfc import jws
 from joserfc.jwk import KeySet, OctKey
@@ -111,6 +111,8 @@ def test_a_token_of_another_service_is_refused(codec: TokenCodec, foreign_codec:
         codec.read_access_token(foreign_codec.write_access_token(ACCESS_TOKEN))
 
 
+patient = settings(deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+
 instants = st.integers(0, 253_402_300_799 - MAX_SESSION_TTL)
 user_ids = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=255)
 
@@ -131,6 +133,7 @@ def refresh_tokens(draw: st.DrawFn) -> RefreshToken:
 
 
 @given(refresh_tokens())
+@patient
 def test_every_refresh_token_is_read_as_it_was_written(token: RefreshToken) -> None:
     codec = authlib_codec()
 
@@ -138,6 +141,7 @@ def test_every_refresh_token_is_read_as_it_was_written(token: RefreshToken) -> N
 
 
 @given(user_id=user_ids, issued_at=instants, life=st.integers(1, 86_400))
+@patient
 def test_every_access_token_is_read_as_it_was_written(user_id: str, issued_at: int, life: int) -> None:
     codec = authlib_codec()
     token = AccessToken.issue(replace(REFRESH_TOKEN, user_id=user_id), now=issued_at, ttl=life)

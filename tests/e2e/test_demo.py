@@ -88,7 +88,8 @@ def test_the_demonstration_uses_no_setting_and_touches_no_database(tmp_path: Pat
     hostile = {**HOSTILE, "NUOVO_DATABASE_URL": f"sqlite:///{configured}", "NUOVO_USERS_DATABASE_URL": "mysql://db"}
     (tmp_path / ".env").write_text("\n".join(f"{name}={value}" for name, value in hostile.items()), encoding="utf-8")
 
-    with Nuovo(tmp_path, "", environment=hostile).start(command=DEMO) as nuovo, Client(nuovo.url) as client:
+    environment = {**hostile, "TMPDIR": str(tmp_path)}
+    with Nuovo(tmp_path, "", environment=environment).start(command=DEMO) as nuovo, Client(nuovo.url) as client:
         token = re.findall(r"^TOKEN=(\S+)$", nuovo.output, re.MULTILINE)[0]
         credential = re.findall(r'Bearer ([\w-]{64})"', nuovo.output)[0]
         assert client.refresh(token).refresh_token != token

@@ -12,10 +12,10 @@ from domain.model.sessions import Session, SessionPolicy
 from entrypoints.http.app import UseCases, create_app
 from entrypoints.http.refresh_cookie import RefreshCookie
 from ports.token_codec import TokenCodec
+from tests.e2e.server import Nuovo
 from tests.fakes.clock import START
 from tests.fakes.service import FakeService
 from tests.fakes.sessions import FakeSessions
-from tests.e2e.server import Nuovo
 from tests.hostile.forge import PREVIOUS_SECRET, SECRET, SESSION_ID, strict_codec
 from tests.hostile.wsgi import App
 from tests.http.contract import ALLOWED_ORIGIN, SERVICE_CREDENTIAL
@@ -51,7 +51,7 @@ class Target:
                 session_id=SESSION_ID, user_id="ada", device="Laptop", now=START, cut_off=None, policy=SessionPolicy()
             )
         )
-        self.app = self._app()
+        self.app = self.new_app()
 
     def state(self) -> object:
         """Return all that the store holds."""
@@ -64,7 +64,8 @@ class Target:
         self.service.log.events.clear()
         return text
 
-    def _app(self) -> App:
+    def new_app(self) -> App:
+        """Return an application over the service as it is now."""
         service = self.service
         return create_app(
             UseCases(
@@ -113,6 +114,10 @@ def target(make_target: Callable[..., Target]) -> Target:
 def nuovo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nuovo]:
     """Return a running service that logs all it can. Tests share it and leave it running."""
     folder = tmp_path_factory.mktemp("nuovo")
-    environment = {"NUOVO_LOG_LEVEL": "DEBUG", "NUOVO_SECRET_KEY": SECRET, "NUOVO_PREVIOUS_SECRET_KEYS": PREVIOUS_SECRET}
+    environment = {
+        "NUOVO_LOG_LEVEL": "DEBUG",
+        "NUOVO_SECRET_KEY": SECRET,
+        "NUOVO_PREVIOUS_SECRET_KEYS": PREVIOUS_SECRET,
+    }
     with Nuovo(folder, f"sqlite:///{folder}/nuovo.sqlite3", threads=2, environment=environment).prepare() as nuovo:
         yield nuovo

@@ -29,7 +29,9 @@ def part(data: bytes | str | Mapping[str, Any]) -> str:
     """Return a part of a compact token: base64url without padding, of bytes, text or a JSON object."""
     if isinstance(data, Mapping):
         data = as_json(data)
-    return urlsafe_b64encode(data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data).decode().rstrip("=")
+    return (
+        urlsafe_b64encode(data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data).decode().rstrip("=")
+    )
 
 
 def as_json(value: object) -> str:
@@ -124,6 +126,4 @@ ACCESS = Kind(
 
 def strict_codec() -> AuthlibTokenCodec:
     """Return the service's codec over the ring whose signing key is known here."""
-    return AuthlibTokenCodec(
-        KeyRing(SECRET, [PREVIOUS_SECRET]), issuer=ISSUER, audience=AUDIENCE, client_id=CLIENT
-    )
+    return AuthlibTokenCodec(KeyRing(SECRET, [PREVIOUS_SECRET]), issuer=ISSUER, audience=AUDIENCE, client_id=CLIENT)

@@ -5,7 +5,17 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
-from tests.hostile.forge import PREVIOUS_SECRET, SECRET, STRANGERS_SECRET, Kind, as_json, part, signature, signed, thumbprint
+from tests.hostile.forge import (
+    PREVIOUS_SECRET,
+    SECRET,
+    STRANGERS_SECRET,
+    Kind,
+    as_json,
+    part,
+    signature,
+    signed,
+    thumbprint,
+)
 from tests.hostile.public_keys import public_keys
 
 Named = tuple[str, str]
@@ -41,7 +51,9 @@ EXTENSIONS: list[dict[str, Any]] = [
 
 def with_header(kind: Kind, fields: Any, how: str) -> str:
     """Return the honest claims under another header; `how` says who signs, if anybody."""
-    message = f"{part(fields if isinstance(fields, str | bytes | dict) else as_json(fields))}.{part(as_json(kind.claims))}"
+    message = (
+        f"{part(fields if isinstance(fields, str | bytes | dict) else as_json(fields))}.{part(as_json(kind.claims))}"
+    )
     ends = {
         "unsigned": "",
         "signed by the ring": signature(message),

@@ -63,7 +63,7 @@ BODIES = [
     b'{"user_id":{"$ne":null}}', b'{"user_id":["ada"]}', b'{"user_id":true}', b'{"device":"x"}', b'{"__proto__":{}}',
     b'{"user_id":"ada","device":"\\u202e\\u0007"}', b'{"user_id":"ada","device":"' + b"\xf0\x9f\x92\xa9" * 300 + b'"}',
     b'{"user_id":"ada","transport":"both"}', b"\xef\xbb\xbf{}", '{"user_id":"ada"}'.encode("utf-16"),
-    gzip.compress(b'{"user_id":"ada"}'), zlib.compress(b" " * 1_000_000), b"<?xml version='1.0'?><x/>",
+    gzip.compress(b'{"user_id":"ada"}', mtime=0), zlib.compress(b" " * 1_000_000), b"<?xml version='1.0'?><x/>",
     b"--x\r\nContent-Disposition: form-data; name=user_id\r\n\r\nada\r\n--x--\r\n", b"user_id=ada&" * 500,
 ]  # fmt: skip
 MEDIA_TYPES = [
@@ -88,9 +88,22 @@ COOKIES = [
     "{name}=%00", "\xa0{name}={token}", "\x85{name}={token}", "{name}\xa0={token}", "$Version=1; {name}={token}",
     "{name}=" + "a" * 1_000_000, "; ".join(f"c{n}={n}" for n in range(600)),
     "; ".join(f"c{n}={n}" for n in range(600)) + "; {name}={token}", "; ".join(["{name}=x"] * 600), "a=b; " * 20_000, ";" * 100_000,
-    "{name}=" * 1000, "{name}={token}; path=/; HttpOnly", "\"{name}\"=\"{token}\"", "{name}={token}\x00; a=b", "a\xe9=b; {name}=x",
+    "{name}=" * 1000, "{name}={token}; path=/; HttpOnly", '"{name}"="{token}"', "{name}={token}\x00; a=b", "a\xe9=b; {name}=x",
 ]  # fmt: skip
-LENGTHS = ["-1", "abc", "1e3", "0x10", "1 2", "+5", "\xb2", "\u0661".encode().decode("latin-1"), "9" * 5000, "", " ", "1,1"]
+LENGTHS = [
+    "-1",
+    "abc",
+    "1e3",
+    "0x10",
+    "1 2",
+    "+5",
+    "\xb2",
+    "\u0661".encode().decode("latin-1"),
+    "9" * 5000,
+    "",
+    " ",
+    "1,1",
+]
 QUERIES = [
     "&", "=", "&&==", "access_token={token}", "refresh_token={token}", "%", "%zz", "%00", "a=%ff", "a" * 100_000,
     "&".join(f"a{n}={n}" for n in range(5000)), "a[]=1&a[b]=2", "\xff", "a=\r\nb", ",".join("a" * 5000), ";" * 1000,

@@ -9,7 +9,25 @@ from tests.hostile.headers import Named
 
 _BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 BLANKS = [" ", "\t", "\n", "\r", "\r\n", "\x0b", "\x0c", "\x00", "\x1f", "\x7f", "\x85", "\xa0", "\u2028", "\u3000"]
-FOREIGN = ["=", "+", "/", "*", "~", "%2E", '"', "'", "\\", ",", ";", ":", "\u200b", "\ufeff", "\u202e", "\u0130", "\uff0e"]
+FOREIGN = [
+    "=",
+    "+",
+    "/",
+    "*",
+    "~",
+    "%2E",
+    '"',
+    "'",
+    "\\",
+    ",",
+    ";",
+    ":",
+    "\u200b",
+    "\ufeff",
+    "\u202e",
+    "\u0130",
+    "\uff0e",
+]
 MEGABYTE = 1_000_000
 
 
@@ -24,7 +42,21 @@ def respelled(text: str) -> Iterator[str]:
 def part_cases(kind: Kind) -> Iterator[Named]:
     """Wrong numbers of parts, and parts that are empty or exchanged."""
     header, payload, end = kind.honest.split(".")
-    for text in ("", ".", "..", "...", "....", "a", "a.b", "a.b.c", "a.b.c.d", "null", "undefined", "Bearer", "[object Object]"):
+    for text in (
+        "",
+        ".",
+        "..",
+        "...",
+        "....",
+        "a",
+        "a.b",
+        "a.b.c",
+        "a.b.c.d",
+        "null",
+        "undefined",
+        "Bearer",
+        "[object Object]",
+    ):
         yield f"only {text!r}", text
     for name, text in (
         ("header alone", header),
@@ -43,7 +75,10 @@ def part_cases(kind: Kind) -> Iterator[Named]:
         ("backwards", kind.honest[::-1]),
         ("in quotes", f'"{kind.honest}"'),
         ("behind its scheme", f"Bearer {kind.honest}"),
-        ("encrypted, five parts", f"{part({'alg': 'dir', 'enc': 'A256GCM'})}..{part(bytes(12))}.{payload}.{part(bytes(16))}"),
+        (
+            "encrypted, five parts",
+            f"{part({'alg': 'dir', 'enc': 'A256GCM'})}..{part(bytes(12))}.{payload}.{part(bytes(16))}",
+        ),
         ("nested", kind.with_payload(kind.honest)),
         ("nested as a string", kind.with_payload(json.dumps(kind.honest))),
         ("JSON serialization", as_json({"payload": payload, "protected": header, "signature": end})),

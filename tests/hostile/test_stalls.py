@@ -20,8 +20,12 @@ PATIENCE = 4.0
 """Seconds for an honest answer: many times what it takes, and less than a thread is held by a client that stalls."""
 
 _REFRESH = b"POST /refresh_token HTTP/1.1\r\nHost: x\r\n"
-_SESSIONS = b"POST /sessions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: Bearer CREDENTIAL\r\n"
-_CAPITALS = b"POST /sessions HTTP/1.1\r\nHOST: x\r\nCONTENT-TYPE: application/json\r\nAUTHORIZATION: Bearer CREDENTIAL\r\n"
+_SESSIONS = (
+    b"POST /sessions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: Bearer CREDENTIAL\r\n"
+)
+_CAPITALS = (
+    b"POST /sessions HTTP/1.1\r\nHOST: x\r\nCONTENT-TYPE: application/json\r\nAUTHORIZATION: Bearer CREDENTIAL\r\n"
+)
 _NEXT = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
 
 CASES = {
@@ -36,7 +40,10 @@ CASES = {
     "an unread body, then a request": (_REFRESH + b"CONTENT-LENGTH: 200\r\n\r\n", _NEXT),
     "a large unread body, then a request": (_REFRESH + b"Content-Length: 100000\r\n\r\n", _NEXT),
     "an unread chunk, then a request": (_REFRESH + b"Transfer-Encoding: chunked\r\n\r\nffff\r\n0\r\n\r\n", _NEXT),
-    "a body unread because the path is unknown": (b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 99999\r\n\r\n", _NEXT),
+    "a body unread because the path is unknown": (
+        b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 99999\r\n\r\n",
+        _NEXT,
+    ),
 }
 
 

@@ -1,10 +1,7 @@
 """Hostile bytes against the real server: 0 answers of 500, and an honest client is served all the while."""
 
-import socket
-import time
+import json
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -137,3 +134,28 @@ def test_pipelined_requests_are_answered_in_order(nuovo: Nuovo, token: str) -> N
     honest = f"POST /refresh_token HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
     answers = exchange(nuovo.url, honest + request_bytes(REFRESH))
     assert [answer.status for answer in answers] == [200, 401]
+
+
+def test_what_is_no_http_is_refused_in_the_envelope_without_a_word_of_it(nuovo: Nuovo, token: str) -> None:
+    """A token may be in it: in a header that lost its name, in an address, in a chunk."""
+    lost = token[-40:]
+    malformed = [
+        request_bytes(REFRESH, "Authorization: Bearer", token),
+        request_bytes(REFRESH, f"Authorization {token}"),
+        request_bytes(REFRESH, f"{token}: x"),
+        request_bytes(f"POST /{token}"),
+        request_bytes(f"{token} /refresh_token HTTP/1.1"),
+        request_bytes(f"POST /refresh_token {token}"),
+        request_bytes(REFRESH, f"Transfer-Encoding: {token}"),
+        request_bytes(REFRESH, f"Expect: {token}"),
+        request_bytes(REFRESH, f"Content-Length: {token}"),
+        request_bytes(REFRESH, *[f"X-{n}: {token}" for n in range(101)]),
+        request_bytes(f"POST /{token * 30} HTTP/1.1"),
+        request_bytes(f"GET /{token} HTTP/1.1"),
+    ]
+    for request in malformed:
+        answer = the_answer(nuovo, request)
+        envelope = json.loads(answer.body)
+        assert (envelope["status"], envelope["code"]) == ("error", answer.status), request[:100]
+        assert lost.encode() not in answer.head + answer.body
+    assert lost not in nuovo.log_text

@@ -107,7 +107,7 @@ def header_cases(token: str) -> Iterator[bytes]:
         ["Host: evil.example"], ["Host:"], ["Host: a b"], ["Host: \xff"], ["Host: nuovo.example.org, evil.example"],
         ["Expect: 100-continue"], ["Expect: 200-ok"], ["Upgrade: h2c", "HTTP2-Settings: x"], ["Upgrade: websocket"],
         ["Connection: close, X-Request-ID", "X-Request-ID: a"], ["TE: trailers"], ["Range: bytes=0-0"],
-        ["X-Forwarded-Proto: https", "X-Forwarded-Proto: http"], ["X-Forwarded-For: \x7f"], ["Forwarded: for=\"_x\""],
+        ["X-Forwarded-Proto: https", "X-Forwarded-Proto: http"], ["X-Forwarded-For: \x7f"], ['Forwarded: for="_x"'],
         ["SCRIPT_NAME: /evil"], ["Script-Name: /evil"], ["Proxy: http://127.0.0.1:9"], ["Content-Type: \xff"],
         ["Accept: text/html"], ["Accept: \xff"], ["Accept-Charset: utf-16"], ["Date: \x1b[31m"], ["If-Match: *"],
     ):  # fmt: skip

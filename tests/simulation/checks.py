@@ -117,6 +117,35 @@ def purge(new_store: NewStore) -> int:
     return len(half_days)
 
 
+def healed(new_store: NewStore) -> int:
+    """Invariant 8: a healed row is kept for the longer-lived tokens whose writes were lost with it."""
+    service = FakeService(sessions=new_store())
+    tokens = _burst(service, 2)
+    service.policy = SessionPolicy(refresh_token_ttl=DAY)
+    shorter_lived = service.refresh(tokens[-1]).refresh_token
+    assert shorter_lived is not None
+    assert isinstance(service.sessions, FakeSessions)
+    service.sessions.rows.clear()
+    service.refresh(shorter_lived)
+    service.clock.advance(3 * DAY)
+    for _ in service.purge():
+        pass
+    _require_dead(service, tokens[0])
+    return 1
+
+
+def purged(new_store: NewStore) -> int:
+    """Invariant 4: a token that was superseded stays so, even if its row was purged and the clock is set back."""
+    service = FakeService(sessions=new_store())
+    tokens = _burst(service, 2)
+    service.clock.advance(15 * DAY)
+    for _ in service.purge():
+        pass
+    service.clock.advance(-10 * DAY)
+    _require_dead(service, tokens[0])
+    return 1
+
+
 def lost_row(new_store: NewStore) -> int:
     """Invariant 6: a session whose row the store has lost can be ended, and stays ended."""
     service = FakeService(sessions=new_store())

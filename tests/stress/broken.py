@@ -242,6 +242,32 @@ class ForkingCodec(AuthlibTokenCodec):
         return super().write_refresh_token(replace(token, issued_at=token.issued_at - random.randrange(99)))  # noqa: S311
 
 
+class RevivesAtSignIn(FakeSessions):
+    """A sign-in gives the user's revoked sessions back."""
+
+    def start(self, session: Session) -> None:
+        with self.lock:
+            for row in list(self.rows.values()):
+                if row.user_id == session.user_id:
+                    self.rows[row.id] = replace(row, revoked_at=None, revocation_reason=None)
+            super().start(session)
+
+
+class _ByTime(Standing):
+    def decide(self, token: RefreshToken, *, now: int, policy: SessionPolicy) -> Decision:
+        decision = super().decide(token, now=now, policy=policy)
+        is_recent = self.session is not None and token.issued_at >= self.session.rotated_at
+        return Decision.REPLAY if decision is _END and is_recent else decision
+
+
+class ComparesTimes(FakeSessions):
+    """Tokens are told apart by their second of issue: all of one second count as the current one."""
+
+    def get(self, session_id: str, user_id: str) -> Standing:
+        true = super().get(session_id, user_id)
+        return _ByTime(session=true.session, cut_off=true.cut_off, purged_until=true.purged_until)
+
+
 class BackToLife(FakeSessions):
     """A row is written as a whole from what was read before: a revocation in between is undone."""
 
@@ -279,5 +305,6 @@ STORES: dict[type[FakeSessions], set[int]] = {
     KnowsTheParentAlone: {0},
     ExtendsTheGrace: {4},
     BackToLife: {2},
+    RevivesAtSignIn: {6},
 }
 """Every broken store, and the invariants of which it breaks one at the least."""

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 
 from tests.stress.history import Breach, Call, Event, Must, Row
 from tests.stress.model import Rules, State, after
@@ -88,7 +89,7 @@ def _end(event: Event) -> int:
 
 
 def _statuses(session: Sequence[Event], *, trouble: bool) -> Iterator[Breach]:
-    """Trouble below gives only 503, and nothing else gives anything but what the contract says."""
+    """Find answers that no trouble excuses: trouble below gives only 503."""
     for event in session:
         if event.status not in (200, 201, 401, 503, None):
             yield Breach(invariant=9, what=f"{event.call} was answered by {event.status}")
@@ -112,7 +113,7 @@ def _rights(session: Sequence[Event]) -> Iterator[Breach]:
 
 
 def _finality(session: Sequence[Event]) -> Iterator[Breach]:
-    """What has been ended stays so: by its user (2), or by the refusal of a refresh (4)."""
+    """Find what was served after the end, be it by its user (2) or by the refusal of a refresh (4)."""
     over: tuple[int, int] | None = None
     born = next((_end(event) for event in session if event.call is Call.SIGN_IN), 0)
     for ended, invariant in sorted(
@@ -131,14 +132,14 @@ def _finality(session: Sequence[Event]) -> Iterator[Breach]:
 
 
 def _durability(session: Sequence[Event], row: Row | None, *, lossy: bool) -> Iterator[Breach]:
-    """What a client saw is in the table when all is over. A lossy store has the start of every session."""
+    """Find what a client saw that is not in the table when all is over. A lossy store has each session's start."""
     seen = max(((not lossy and event.given) or int(event.status == 201) for event in session), default=0)
     if seen and (row is None or row.generation < seen):
         yield Breach(invariant=5, what=f"generation {seen} was answered, and the table has {row}")
 
 
 def _snapshots(snapshots: Sequence[dict[str, Row]]) -> Iterator[Breach]:
-    for earlier, later in zip(snapshots, snapshots[1:], strict=False):
+    for earlier, later in pairwise(snapshots):
         for id_, row in earlier.items():
             then = later.get(id_)
             if then is None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.conftest import Databases, databases, kind
+from tests.e2e.conftest import databases, kind
 from tests.stress.crowd import Crowd
 
 __all__ = ["crowd", "databases", "figures", "kind"]

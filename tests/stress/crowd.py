@@ -6,10 +6,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
-from typing import TypeVar
 from urllib.parse import urlsplit
 
 from tests.e2e.client import Answer, Client
@@ -19,7 +18,6 @@ from tests.stress.model import Rules
 from tests.stress.stage import Reply, Service, Stage, StoryOver
 from tests.stress.stories import Story
 
-_T = TypeVar("_T")
 _STORIES_AT_ONCE = 16
 _CALL_TIMEOUT = 20
 
@@ -109,10 +107,8 @@ def play(plan: Plan) -> list[Event]:
                 patience=plan.target.patience,
                 record=history.append,
             )
-            try:
+            with suppress(StoryOver):
                 plan.stories[number % len(plan.stories)](stage)
-            except StoryOver:
-                pass
 
         for future in [tellers.submit(tell, number) for number in range(len(plan.users))]:
             future.result()

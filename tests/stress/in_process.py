@@ -5,6 +5,7 @@ import secrets
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 from domain.model.errors import NuovoError, StoreUnavailableError
 from domain.model.sessions import SessionPolicy
@@ -80,7 +81,7 @@ class InProcess(Service):
         return _reply(lambda: self._service.end_all(self._service.authenticate(access_token).user_id))
 
     def look(self, access_token: str) -> Reply:
-        return _reply(lambda: self._service.authenticate(access_token) and None)
+        return _reply(lambda: self._service.authenticate(access_token))
 
     def _purge(self) -> None:
         for _ in self._service.purge():
@@ -89,7 +90,9 @@ class InProcess(Service):
 
 def codec() -> AuthlibTokenCodec:
     """Return the real codec."""
-    return AuthlibTokenCodec(KeyRing(secrets.token_urlsafe(48), []), issuer="nuovo", audience="api", client_id="frontend")
+    return AuthlibTokenCodec(
+        KeyRing(secrets.token_urlsafe(48), []), issuer="nuovo", audience="api", client_id="frontend"
+    )
 
 
 def play_in_process(
@@ -100,6 +103,13 @@ def play_in_process(
     service = InProcess(sessions, tokens or codec(), rules, users)
     history: list[Event] = []
     snapshots: list[dict[str, Row]] = []
+
+    def record(event: Event) -> None:
+        history.append(event)
+        with sessions.lock:
+            rows = {id_: Row(row.generation, row.revoked_at is not None) for id_, row in sessions.rows.items()}
+            snapshots.append(rows)
+
     with ThreadPoolExecutor(4) as pool:
         for number, user in enumerate(users):
             stage = Stage(
@@ -109,18 +119,14 @@ def play_in_process(
                 pool=pool,
                 rng=random.Random(number),  # noqa: S311  no secret
                 time=service.time,
-                record=history.append,
+                record=record,
             )
-            try:
+            with suppress(StoryOver):
                 stories[number % len(stories)](stage)
-            except StoryOver:
-                pass
-            rows = dict(sessions.rows)
-            snapshots.append({id_: Row(row.generation, row.revoked_at is not None) for id_, row in rows.items()})
     return history, breaches_of(history, rules, snapshots=snapshots)
 
 
-def _reply(call: Callable[[], TokenPair | None], success: int = 200) -> Reply:
+def _reply(call: Callable[[], object], success: int = 200) -> Reply:
     try:
         pair = call()
     except StoreUnavailableError:
@@ -129,4 +135,4 @@ def _reply(call: Callable[[], TokenPair | None], success: int = 200) -> Reply:
         return Reply(401)
     except Exception:  # noqa: BLE001  as the entry point does
         return Reply(500)
-    return Reply(success) if pair is None else Reply(success, pair.refresh_token, pair.access_token)
+    return Reply(success, pair.refresh_token, pair.access_token) if isinstance(pair, TokenPair) else Reply(success)

@@ -10,7 +10,7 @@ Story = Callable[[Stage], None]
 
 
 def steady(stage: Stage) -> None:
-    """A client that always sends its newest token."""
+    """Play a client that always sends its newest token."""
     tokens = stage.sign_in()
     for _ in range(24):
         tokens = stage.served(tokens)
@@ -18,7 +18,7 @@ def steady(stage: Stage) -> None:
 
 
 def three_tabs(stage: Stage) -> None:
-    """Three tabs of one browser wake up at once, again and again, and all go on with what they got."""
+    """Wake three tabs of one browser at once, again and again; all go on with what they got."""
     tokens = stage.sign_in()
     for _ in range(8):
         got = stage.together(*[partial(stage.served, tokens)] * 3)
@@ -27,7 +27,7 @@ def three_tabs(stage: Stage) -> None:
 
 
 def late_tab(stage: Stage) -> None:
-    """A third tab sends its token after two quick rotations by the others, within half a grace."""
+    """Let a third tab send its token after two quick rotations by the others, within half a grace."""
     tokens = stage.sign_in()
     for _ in range(5):
         late, tokens = tokens, stage.served(stage.served(tokens))
@@ -39,7 +39,7 @@ def late_tab(stage: Stage) -> None:
 
 
 def resent(stage: Stage) -> None:
-    """A client repeats a request at once, though it was answered, and at times again."""
+    """Repeat requests at once, though they were answered, and at times again."""
     tokens = stage.sign_in()
     for _ in range(8):
         old, tokens = tokens, stage.served(tokens)
@@ -50,7 +50,7 @@ def resent(stage: Stage) -> None:
 
 
 def lost_answer(stage: Stage) -> None:
-    """Answers are lost; the client asks again at once, or within the recovery, with the token that it has."""
+    """Lose answers; the client asks again at once, or within the recovery, with the token that it has."""
     tokens: Tokens | None = stage.sign_in()
     for round_ in range(5):
         if tokens is None:
@@ -62,7 +62,7 @@ def lost_answer(stage: Stage) -> None:
 
 
 def left_behind(stage: Stage) -> None:
-    """A client recovers a lost answer; whoever has what was lost is refused after the grace, and all is over."""
+    """Recover a lost answer; whoever has what was lost is refused after the grace, and all is over."""
     tokens = stage.sign_in()
     lost = stage.served(tokens)
     stage.pause(stage.rules.grace + 1.2)
@@ -75,7 +75,7 @@ def left_behind(stage: Stage) -> None:
 
 
 def logged_out(stage: Stage) -> None:
-    """A logout races with refreshes by other tabs; nothing of the session is any good when it has returned."""
+    """Race a logout with refreshes by other tabs; nothing of the session is any good when it has returned."""
     tokens = stage.sign_in()
     for _ in range(stage.rng.randrange(4)):
         tokens = stage.served(tokens)
@@ -89,7 +89,7 @@ def logged_out(stage: Stage) -> None:
 
 
 def all_ended(stage: Stage) -> None:
-    """All sessions of a user are ended while both refresh; a sign-in that follows lives."""
+    """End all sessions of a user while both refresh; a sign-in that follows lives."""
     one, other = stage.sign_in(), stage.sign_in()
     for _ in range(3):
         one, other = stage.served(one), stage.served(other)
@@ -104,7 +104,7 @@ def all_ended(stage: Stage) -> None:
 
 
 def neighbours(stage: Stage) -> None:
-    """Two devices of one user: what ends one session leaves the other alone."""
+    """End one of a user's sessions, then another by theft; the third is left alone."""
     one, other = stage.served(stage.sign_in()), stage.sign_in()
     stage.log_out(one)
     other = stage.served(other)
@@ -117,7 +117,7 @@ def neighbours(stage: Stage) -> None:
 
 
 def stale_thief(stage: Stage) -> None:
-    """A thief presents a token that was superseded long ago: nobody is served any more."""
+    """Let a thief present a token that was superseded long ago: nobody is served any more."""
     tokens = stage.sign_in()
     stolen = tokens
     for _ in range(4):
@@ -130,7 +130,7 @@ def stale_thief(stage: Stage) -> None:
 
 
 def quick_thief(stage: Stage) -> None:
-    """A thief spends the current token first; once both have spoken again after the grace, all is over."""
+    """Let a thief spend the current token; once both have spoken again after the grace, all is over."""
     tokens = stage.served(stage.sign_in())
     stolen = stage.refresh(tokens)
     stage.pause(stage.rules.grace + 1.2)
@@ -143,9 +143,9 @@ def quick_thief(stage: Stage) -> None:
 
 
 def any_thief(stage: Stage) -> None:
-    """A thief who has every token ever given presents any of them at any time, while the client goes on."""
-    tokens: Tokens | None = stage.sign_in()
-    known = [tokens]
+    """Let a thief who has every token ever given present any of them at any time, while the client goes on."""
+    known = [stage.sign_in()]
+    tokens: Tokens | None = known[0]
     long_pauses = stage.rng.sample(range(10), k=2)
     for round_ in range(10):
         if tokens is None:
@@ -157,6 +157,15 @@ def any_thief(stage: Stage) -> None:
         known += [pair for pair in (tokens, theirs) if pair]
     for pair in stage.rng.sample(known, k=min(5, len(known))):
         stage.refresh(pair)
+
+
+def hurried(stage: Stage) -> None:
+    """Rotate a hundred times within a second or two, then present one that is stale. For no grace and no recovery."""
+    chain = [stage.sign_in()]
+    for _ in range(100):
+        chain.append(stage.served(chain[-1]))
+    stage.refused(stage.rng.choice(chain[:-1]))
+    stage.refused(chain[-1])
 
 
 HONEST: tuple[Story, ...] = (steady, three_tabs, late_tab, resent, steady, three_tabs)

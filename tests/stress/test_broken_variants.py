@@ -3,11 +3,11 @@
 import pytest
 
 from tests.fakes.sessions import FakeSessions
-from tests.stress.broken import STORES, ForkingCodec
+from tests.stress.broken import STORES, ComparesTimes, ForkingCodec
 from tests.stress.conftest import Figures
 from tests.stress.in_process import play_in_process
 from tests.stress.model import Rules
-from tests.stress.stories import EVERY
+from tests.stress.stories import EVERY, hurried
 
 _RULES = Rules(grace=4, recovery=60)
 
@@ -28,6 +28,17 @@ def test_every_broken_store_is_found_out(broken: type[FakeSessions], figures: Fi
             break
     assert found, f"{broken.__doc__} {[str(breach) for breach in breaches]}"
     figures.add(f"broken on purpose: {broken.__name__}", f"found out, by invariants {sorted(found)}")
+
+
+def test_a_rule_that_compares_times_is_found_out(figures: Figures) -> None:
+    """Invariant 7: without a grace, what was issued within one second is as stale as anything."""
+    rules = Rules(grace=0, recovery=0)
+    history, breaches = play_in_process((hurried,), rules, sessions=FakeSessions(), rounds=20)
+    assert not breaches, "\n".join(map(str, breaches))
+    figures.add("100 quick rotations without a grace, 20 sessions", f"{len(history):,} calls: 0 breaches")
+    _history, breaches = play_in_process((hurried,), rules, sessions=ComparesTimes(), rounds=20)
+    assert 4 in {breach.invariant for breach in breaches}
+    figures.add("broken on purpose: ComparesTimes", "found out, by invariant 4 in one second")
 
 
 def test_a_forking_codec_is_found_out(figures: Figures) -> None:

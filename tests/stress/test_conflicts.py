@@ -13,8 +13,9 @@ from infrastructure.peewee.database import Engine, PostgresEngine
 from infrastructure.peewee.sessions import PeeweeSessions
 from infrastructure.peewee.users import PeeweeUserDirectory, PeeweeUsers, UsersTable
 from ports.security_log import Happening
+from tests.e2e.database import Databases
 from tests.fakes.service import FakeService
-from tests.stress.conftest import Databases, Figures
+from tests.stress.conftest import Figures
 from tests.stress.in_process import codec
 
 _RETRIES = 3

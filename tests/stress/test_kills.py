@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.client import Client
-from tests.e2e.database import Database
+from tests.e2e.database import Database, Databases
 from tests.e2e.server import USER, Nuovo
 from tests.stress.checker import breaches_of
-from tests.stress.conftest import Databases, Figures
+from tests.stress.conftest import Figures
 from tests.stress.crowd import Crowd, Target, add_users, ended, snapshots
 from tests.stress.faulty import KILL_POINTS, FaultyNuovo
 from tests.stress.history import claims_of, generation_of
@@ -24,7 +24,7 @@ _RULES = Rules()
 
 @pytest.fixture
 def faulty(kind: str, databases: Databases, tmp_path: Path) -> Iterator[FaultyNuovo]:
-    """A running service with two workers that can be made to die."""
+    """Return a running service with two workers that can be made to die."""
     with FaultyNuovo(tmp_path, databases.new(kind)) as faulty:
         yield faulty
 

@@ -12,11 +12,11 @@ import psycopg
 import pytest
 
 from tests.e2e.client import Client
-from tests.e2e.database import Database
+from tests.e2e.database import Database, Databases
 from tests.e2e.server import USER, Nuovo
 from tests.postgres import PostgresServer
 from tests.stress.checker import breaches_of
-from tests.stress.conftest import Databases, Figures
+from tests.stress.conftest import Figures
 from tests.stress.crowd import Crowd, Target, add_users, ended, snapshot
 from tests.stress.history import Event
 from tests.stress.model import Rules
@@ -28,7 +28,7 @@ _RECOVERY_LIMIT = 5
 
 @pytest.fixture
 def server() -> Iterator[PostgresServer]:
-    """A PostgreSQL server of the test's own, running."""
+    """Start a PostgreSQL server of the test's own."""
     server = PostgresServer()
     try:
         server.create()
@@ -59,7 +59,7 @@ def test_the_server_is_killed_and_comes_back(server: PostgresServer, tmp_path: P
 @pytest.mark.stress
 @pytest.mark.parametrize(("durability", "kills"), [("process", 10), ("disk", 4)])
 def test_the_server_is_killed_again_and_again_under_load(
-    durability: str, kills: int, server: PostgresServer, tmp_path: Path, crowd: Crowd, figures: Figures
+    *, durability: str, kills: int, server: PostgresServer, tmp_path: Path, crowd: Crowd, figures: Figures
 ) -> None:
     """Rotations that did not wait for the disk may be lost with the server, and their tokens bring them back."""
     url = server.create_database("nuovo")
@@ -85,7 +85,9 @@ def test_the_server_is_killed_again_and_again_under_load(
     assert not breaches, "\n".join(map(str, breaches))
     assert max(recoveries) < _RECOVERY_LIMIT
     assert lossy or not healed
-    _report(figures, f"PostgreSQL killed and started again under load, {kills} times, rotations to {durability}", events)
+    _report(
+        figures, f"PostgreSQL killed and started again under load, {kills} times, rotations to {durability}", events
+    )
     figures.add(
         f"PostgreSQL killed and started again under load, rotations to {durability}: recovery",
         f"{max(recoveries):.2f} s after its return at most, {healed} sessions healed",
@@ -199,8 +201,7 @@ def _serves_everywhere(url: str, token: str) -> None:
 
 def _report(figures: Figures, what: str, events: list[Event]) -> None:
     by_status = {
-        status: len(list(group))
-        for status, group in itertools.groupby(sorted(str(event.status) for event in events))
+        status: len(list(group)) for status, group in itertools.groupby(sorted(str(event.status) for event in events))
     }
     answers = ", ".join(f"{count:,} of {status}" for status, count in by_status.items())
     figures.add(what, f"{len(events):,} calls ({answers}): 0 breaches")

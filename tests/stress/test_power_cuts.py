@@ -13,10 +13,10 @@ import psycopg
 import pytest
 
 from tests.e2e.client import Client
-from tests.e2e.database import Database
+from tests.e2e.database import Database, Databases
 from tests.e2e.server import Nuovo, wait_for
 from tests.postgres import PostgresServer
-from tests.stress.conftest import Databases, Figures
+from tests.stress.conftest import Figures
 from tests.stress.history import generation_of, session_of
 
 _ROUNDS = 5
@@ -171,9 +171,7 @@ def servers() -> Iterator[Servers]:
         server.remove()
 
 
-def test_postgres_without_its_last_asynchronous_commits(
-    servers: Servers, tmp_path: Path, figures: Figures
-) -> None:
+def test_postgres_without_its_last_asynchronous_commits(servers: Servers, tmp_path: Path, figures: Figures) -> None:
     """The process that writes the log behind the commits stands still, and the server stops at once."""
     server = servers(wal_writer_delay="10s", bgwriter_delay="10s", checkpoint_timeout="1h", autovacuum="off")
     server.create()

@@ -13,13 +13,15 @@ import time
 from datetime import timedelta
 from typing import Any
 
+from simplejwt_app import app  # sets Django up, which the models need
+
+# isort: split
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import connection, transaction
 from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 from rest_framework_simplejwt.tokens import RefreshToken
-from simplejwt_app import app
 
 _BATCH = 10_000
 
@@ -28,7 +30,7 @@ def _outstanding(number: int, user_id: int) -> OutstandingToken:
     now = timezone.now()
     return OutstandingToken(
         user_id=user_id,
-        jti=f"{random.getrandbits(128):032x}",  # noqa: S311  as long and as spread as a real one
+        jti=f"{random.getrandbits(128):032x}",  # as long and as spread as a real one
         token="x" * 290,
         created_at=now,
         expires_at=now + timedelta(days=1),
@@ -52,11 +54,16 @@ def _refresh(token: str) -> tuple[str, int]:
         "wsgi.url_scheme": "http",
     }
     started = time.perf_counter_ns()
-    response = app(environ, lambda status, headers, exc_info=None: None)
+    response = app(environ, _start_response)
     answer = b"".join(response)
     spent = time.perf_counter_ns() - started
     response.close()
     return json.loads(answer)["refresh"], spent
+
+
+def _start_response(status: str, headers: list[tuple[str, str]], exc_info: object = None) -> None:
+    if not status.startswith("200"):
+        raise RuntimeError(f"not the answer of a refresh: {status}")
 
 
 def main() -> None:

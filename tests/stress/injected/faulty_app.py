@@ -16,7 +16,6 @@ from infrastructure.peewee.database import Engine, PostgresEngine
 from infrastructure.peewee.statement import Statement
 
 _FAULTS = Path(os.environ["FAULTS_FILE"])
-_INITIAL = os.environ.get("FAULTS_SQLITE_MAX_PAGES")
 
 
 def _strikes(what: str) -> bool:
@@ -54,7 +53,7 @@ def _write(engine: Engine, statement: Statement, values: Any) -> int:
     return count
 
 
-Engine.write = _write  # type: ignore[method-assign]
+Engine.write = _write  # type: ignore[method-assign,assignment]
 
 _sound_attempt = Engine.attempt
 
@@ -71,7 +70,7 @@ def _attempt(engine: Engine, work: Callable[[], Any]) -> Any:
     return _sound_attempt(engine, troubled)
 
 
-Engine.attempt = _attempt  # type: ignore[method-assign]
+Engine.attempt = _attempt  # type: ignore[method-assign,assignment]
 
 
 def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

@@ -7,7 +7,7 @@ first token is of generation 1. Grace is 30 s and recovery 24 h unless the row s
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domain.model.sessions import Decision, RevocationReason, Session, SessionPolicy, Standing, rotate
@@ -15,6 +15,7 @@ from domain.model.tokens import RefreshToken
 from tests.builders import new_session
 from tests.fakes.clock import START
 
+patient = settings(deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
 ADVANCE, HEAL, REPLAY, RECOVER = Decision.ADVANCE, Decision.HEAL, Decision.REPLAY, Decision.RECOVER
 REFUSE, END = Decision.REFUSE, Decision.END_SESSION
 DAY = 86_400
@@ -225,6 +226,7 @@ def test_a_session_that_a_purge_may_have_forgotten_is_over(before_the_end: int, 
     grace=st.integers(1, 60),
     wait=st.integers(0, 100),
 )
+@patient
 def test_every_token_has_half_a_grace_the_parent_a_whole_one_and_none_more(
     spans: list[int], grace: int, wait: int
 ) -> None:

@@ -1,10 +1,12 @@
 """What can identify a user."""
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domain.model.users import is_text, is_user_id
+
+patient = settings(deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @pytest.mark.parametrize(
@@ -43,6 +45,7 @@ def test_text_may_be_empty_and_has_a_length_of_its_own() -> None:
 
 
 @given(st.text(max_size=300))
+@patient
 def test_every_identifier_fits_in_utf_8_and_on_one_line_of_a_log(value: str) -> None:
     if is_user_id(value):
         assert value.encode().decode() == value

@@ -1,6 +1,8 @@
 """What users of the service do, one line each."""
 
-from domain.model.errors import RefusalCause
+import pytest
+
+from domain.model.errors import InvalidRefreshTokenError, RefusalCause
 from domain.model.sessions import RevocationReason, Session
 from domain.model.tokens import AccessToken, RefreshToken, TokenPair
 from ports.security_log import Happening, SecurityEvent
@@ -60,3 +62,11 @@ def event(
         cause=cause,
         lost_generations=lost_generations,
     )
+
+
+def assert_refused(service: FakeService, presented: str, cause: RefusalCause) -> None:
+    """Present a refresh token; it is invalid, for this cause, and the error says nothing else."""
+    with pytest.raises(InvalidRefreshTokenError) as caught:
+        service.refresh(presented)
+    assert caught.value.cause is cause
+    assert str(caught.value) == cause

@@ -1,0 +1,150 @@
+"""Tokens and keys stay where they belong: in no output, log, database file or error page of a service at DEBUG."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.client import Answer, Client
+from tests.e2e.server import NUOVO, USER, Nuovo
+from tests.hostile.catalogue import every_token
+from tests.hostile.forge import PREVIOUS_SECRET, REFRESH, SECRET
+from tests.hostile.requests import AUTHORIZATIONS, NASTY
+from tests.hostile.wire import exchange, request_bytes
+
+WINDOW = 16
+
+
+class Canaries:
+    """Secrets that were used, and the search for any 16 characters of them."""
+
+    def __init__(self, *secrets: str) -> None:
+        self._secrets = set(secrets)
+
+    def add(self, token: str) -> None:
+        """Remember a token: its payload and its signature. All tokens of a service share their header."""
+        self._secrets.update(token.split(".")[1:])
+
+    def found_in(self, text: str) -> list[str]:
+        """Return what 16 characters of a secret `text` holds."""
+        windows = {
+            secret[begin : begin + WINDOW] for secret in self._secrets for begin in range(len(secret) - WINDOW + 1)
+        }
+        return [window for window in windows if window in text]
+
+
+class Tour:
+    """Everything that a client can make happen to sessions, and what it was answered when it was refused."""
+
+    def __init__(self, nuovo: Nuovo) -> None:
+        self.nuovo = nuovo
+        self.canaries = Canaries(SECRET, PREVIOUS_SECRET, nuovo.service_credential)
+        self.error_pages: list[str] = []
+
+    def run(self) -> None:
+        with Client(self.nuovo.url) as client:
+            self._honest(client)
+            self._refused(client)
+        self._hostile()
+
+    def _note(self, answer: Answer) -> Answer:
+        if answer.status >= 400:
+            self.error_pages.append(f"{answer.headers} {answer.body.decode()}")
+            return answer
+        tokens = [answer.data.get("access_token"), answer.data.get("refresh_token")]
+        if "set-cookie" in answer.headers:
+            tokens.append(answer.refresh_token)
+        for token in filter(None, tokens):
+            self.canaries.add(token)
+        return answer
+
+    def _honest(self, client: Client) -> None:
+        first = self._note(client.sign_in(self.nuovo.service_credential, USER, device="Ada's \u2028 Laptop \U0001f600"))
+        self._note(client.refresh(first.refresh_token))
+        second = self._note(client.refresh(first.refresh_token))  # as if the answer had been lost
+        third = self._note(client.refresh_by_cookie(second.refresh_token))
+        assert client.get("/sessions", third.access_token).status == 200
+        assert self._note(client.refresh(first.refresh_token)).status == 401
+        assert self._note(client.refresh(third.refresh_token)).status == 401
+        phone = self._note(client.sign_in(self.nuovo.service_credential, USER, device="Phone"))
+        assert client.log_out(phone.refresh_token).status == 200
+        again = self._note(client.sign_in(self.nuovo.service_credential, USER))
+        assert client.delete("/sessions", again.access_token).status == 200
+        self._note(client.refresh(again.refresh_token))
+
+    def _refused(self, client: Client) -> None:
+        answer = self._note(client.sign_in(self.nuovo.service_credential, USER))
+        self._note(client.get("/sessions", answer.refresh_token))
+        self._note(client.refresh(answer.access_token))
+        self._note(client.sign_in(answer.access_token, USER))
+        self._note(client.refresh_by_cookie(answer.refresh_token[:-1]))
+        for _, token in every_token(REFRESH):
+            header, _, rest = token.partition(".")
+            if header == REFRESH.header and rest.isascii() and rest.isprintable() and len(token) < 6000:
+                self.canaries.add(token)
+                self._note(client.refresh(token))
+
+    def _hostile(self) -> None:
+        """Send hostile headers, an honest token among them, over connections of their own."""
+        with Client(self.nuovo.url) as client:
+            token = self._note(client.sign_in(self.nuovo.service_credential, USER)).refresh_token
+        for authorization in AUTHORIZATIONS:
+            header = f"Authorization: {authorization[:5000]}".replace("{token}", token)
+            exchange(self.nuovo.url, request_bytes("POST /refresh_token HTTP/1.1", header))
+        for value in NASTY:
+            for name in ("X-Request-ID", "Cookie", "Host", "User-Agent"):
+                header = f"{name}: {value[:5000]}"
+                exchange(
+                    self.nuovo.url, request_bytes(f"GET /{token} HTTP/1.1", header, f"Authorization: Bearer {token}")
+                )
+            exchange(self.nuovo.url, request_bytes(f"GET /{value[:2000]} HTTP/1.1"))
+
+
+@pytest.fixture(params=["json", "text"])
+def toured(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Tour, Path]]:
+    """Yield a tour of a service that logs all it can, and the file of what it has printed."""
+    printed = tmp_path / "stdout"
+    environment = {
+        "NUOVO_LOG_LEVEL": "DEBUG",
+        "NUOVO_LOG_FORMAT": request.param,
+        "NUOVO_SECRET_KEY": SECRET,
+        "NUOVO_PREVIOUS_SECRET_KEYS": PREVIOUS_SECRET,
+        "NUOVO_REPLAY_GRACE": "0",
+    }
+    nuovo = Nuovo(tmp_path, f"sqlite:///{tmp_path}/nuovo.sqlite3", environment=environment).prepare()
+    script = f"exec '{NUOVO}' serve --bind 127.0.0.1:0 --workers 1 --threads 2 >'{printed}'"
+    try:
+        nuovo.start(command=("sh", "-c", script))
+        tour = Tour(nuovo)
+        tour.run()
+        yield tour, printed
+    finally:
+        nuovo.kill()
+
+
+def test_no_part_of_a_secret_leaves_the_service(toured: tuple[Tour, Path]) -> None:
+    tour, printed = toured
+    nuovo, canaries = tour.nuovo, tour.canaries
+    kept = {file.name: file.read_bytes().decode("latin-1") for file in nuovo.folder.iterdir()}
+    assert {"nuovo.sqlite3", "nuovo.sqlite3-wal", printed.name} <= kept.keys()
+    assert {name: found for name, text in kept.items() if (found := canaries.found_in(text))} == {}
+    assert len(tour.error_pages) > 100
+    assert canaries.found_in("\n".join(tour.error_pages)) == []
+    log = nuovo.log_text
+    for word in ("session_started", "refresh_rotated", "session_revoked", "refresh_refused", "bad_signature"):
+        assert word in log, "a log that says nothing proves nothing"
+    assert "Traceback" not in log
+    if nuovo.environment["NUOVO_LOG_FORMAT"] == "json":
+        assert all(isinstance(line, dict) for line in nuovo.log_lines)
+
+
+@pytest.mark.parametrize("length", [WINDOW, 40])
+@pytest.mark.parametrize("place", [1, 2])
+def test_a_leak_is_found(place: int, length: int) -> None:
+    """Any 16 characters of a payload or a signature, anywhere in a line."""
+    canaries = Canaries(SECRET)
+    canaries.add(REFRESH.honest)
+    leaked = REFRESH.honest.split(".")[place][-length:]
+    assert canaries.found_in(f'{{"event":"refused","hint":"…{leaked}"}}')
+    assert canaries.found_in(f"key={SECRET}")
+    assert canaries.found_in(f'{{"event":"refused","hint":"…{leaked[-15:]}"}}') == []
