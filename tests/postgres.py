@@ -52,11 +52,15 @@ class PostgresServer:
         """Make a standby a primary, and wait until it takes writes."""
         self.run("pg_ctl", "-D", str(self.data), "-w", "promote")
 
-    def freeze(self, process: str) -> None:
-        """Stop those of the server's processes whose title holds `process`; only a kill gets them out of it."""
-        for child in psutil.Process(self._postmaster()).children():
-            if process in " ".join(child.cmdline()):
-                child.suspend()
+    def freeze(self, title: str = "") -> None:
+        """Make those of the server's processes stand still whose title holds `title`; without one, all of them."""
+        for process in self._processes(title):
+            process.suspend()
+
+    def thaw(self, title: str = "") -> None:
+        """Let them go on."""
+        for process in self._processes(title):
+            process.resume()
 
     def start(self) -> None:
         """Start the server and wait until it answers."""
@@ -71,9 +75,7 @@ class PostgresServer:
 
     def kill(self) -> None:
         """Send SIGKILL to the server and all its processes, and wait until they are gone."""
-        postmaster = psutil.Process(self._postmaster())
-        # The postmaster first, or it would start anew what is killed before it.
-        processes = [postmaster, *postmaster.children()]
+        processes = self._processes()
         for process in processes:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
@@ -92,8 +94,11 @@ class PostgresServer:
             self.stop("immediate")
         shutil.rmtree(self._root)
 
-    def _postmaster(self) -> int:
-        return int((self.data / "postmaster.pid").read_text(encoding="ascii").split()[0])
+    def _processes(self, title: str = "") -> list[psutil.Process]:
+        """Return the server's processes. The first of all is the one that would start the others anew."""
+        pid = int((self.data / "postmaster.pid").read_text(encoding="ascii").split()[0])
+        everything = [psutil.Process(pid), *psutil.Process(pid).children()]
+        return [process for process in everything if title in " ".join(process.cmdline())]
 
     def run(self, program: str, *arguments: str) -> None:
         """Run one of PostgreSQL's own programs, never as root: the server refuses to."""

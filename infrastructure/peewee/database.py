@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum
+from threading import Lock
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 from weakref import WeakMethod
@@ -46,9 +47,8 @@ class Engine:
 
     def __init__(self, peewee: Database) -> None:
         self.peewee = peewee
-        # A connection must not be shared with a forked worker, whoever forks and whenever.
-        forget = WeakMethod(peewee.dispose)
-        os.register_at_fork(after_in_child=lambda: (dispose := forget()) and dispose())
+        in_child = WeakMethod(self._start_afresh)
+        os.register_at_fork(after_in_child=lambda: (start_afresh := in_child()) and start_afresh())
 
     def compile(self, query: Node) -> Statement:
         """Return `query` in this database's SQL."""
@@ -108,8 +108,26 @@ class Engine:
         """Hold a lock that keeps every other process out of the same block."""
         raise NotImplementedError
 
+    def _start_afresh(self) -> None:
+        """Share nothing with the process that this one was forked from, whoever forks and whenever."""
+        self.peewee.dispose()
+
     def _trouble(self, error: Exception) -> _Trouble:
         raise NotImplementedError
+
+
+class _Turn:
+    """One thread at a time. Raises `StoreUnavailableError` for one that waits past its budget."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(timeout=_LOCK_BUDGET):
+            raise StoreUnavailableError("a statement waited too long for its turn")
+
+    def __exit__(self, *_error: object) -> None:
+        self._lock.release()
 
 
 class SqliteEngine(Engine):
@@ -118,6 +136,9 @@ class SqliteEngine(Engine):
     def __init__(self, path: str, *, sync_every_write: bool) -> None:
         """Take the file's path. With `sync_every_write` a rotation, too, waits for the disk."""
         self._relaxed = not sync_every_write
+        # SQLite lets a thread that finds the file locked sleep, longer each time. Threads of one process wait here
+        # instead, and go on as soon as it is their turn.
+        self._turn = _Turn()
         super().__init__(
             SqliteDatabase(
                 path,
@@ -125,6 +146,11 @@ class SqliteEngine(Engine):
                 pragmas={"journal_mode": "wal", "synchronous": "normal" if self._relaxed else "full"},
             )
         )
+
+    def write(self, statement: Statement, values: Mapping[str, Any]) -> int:
+        """Run a statement when no other thread of this process writes."""
+        with self._turn:
+            return super().write(statement, values)
 
     def write_to_disk(self, statement: Statement, values: Mapping[str, Any]) -> int:
         """As `write`, syncing the log before it returns, and with it all that was written before."""
@@ -138,13 +164,18 @@ class SqliteEngine(Engine):
             self.peewee.execute_sql("PRAGMA synchronous = normal")
             return count
 
-        return self.attempt(work)
+        with self._turn:
+            return self.attempt(work)
 
     @contextmanager
     def exclusively(self) -> Iterator[None]:
         """Hold the file's write lock."""
         with self.peewee.atomic("EXCLUSIVE"):
             yield
+
+    def _start_afresh(self) -> None:
+        super()._start_afresh()
+        self._turn = _Turn()
 
     def _trouble(self, error: Exception) -> _Trouble:
         return _Trouble.OTHER
@@ -184,6 +215,7 @@ class PostgresEngine(Engine):
     def exclusively(self) -> Iterator[None]:
         """Hold an advisory lock of the database, waiting for it as long as it takes."""
         self.peewee.execute_sql("SET statement_timeout = 0")
+        self.peewee.connection().patience = None
         self.peewee.execute_sql("SELECT pg_advisory_lock(%s)", (self._MIGRATION_LOCK,))
         try:
             yield
@@ -201,6 +233,13 @@ class PostgresEngine(Engine):
 
 class _Postgres(PostgresqlDatabase):
     """Peewee's PostgreSQL with connections that are durable and never wait for ever."""
+
+    @property
+    def psycopg3_adapter(self) -> type[Any]:
+        """What opens the connections."""
+        from infrastructure.peewee.impatient import ImpatientAdapter  # noqa: PLC0415  as above
+
+        return ImpatientAdapter
 
     def _initialize_connection(self, conn: Any) -> None:
         """Set the connection's limits; keep the server's own durability unless it is none at all."""

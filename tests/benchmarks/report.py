@@ -38,10 +38,10 @@ def write_comparison(folder: Path, results: Mapping[str, Result], in_process: Ma
     rounds = max(len(result.turns) for result in results.values())
     share = max(result.median("generator_share") for result in results.values())
     how = (
-        f"Gunicorn with one worker, {CLIENTS} clients that chain their tokens over keep-alive connections, {rounds} rounds"
-        " in turns, medians. Latency and processor time are those of the peak; *steady* is 70 % of a contender's own peak,"
-        " arrivals at random, timed from when a request fell due. Processor time is that of gunicorn's and the database"
-        f" server's processes. The load generator used at most {share:.0%} of one processor."
+        f"Gunicorn with one worker, {CLIENTS} clients that chain tokens over keep-alive connections, {rounds} rounds"
+        " in turns, medians. Latency and processor time are those of the peak; *steady* is 70 % of a contender's own"
+        " peak, arrivals at random, timed from when a request fell due. Processor time is that of gunicorn's and the"
+        f" database server's processes. The load generator used at most {share:.0%} of one processor."
     )
     text = "\n".join(
         [

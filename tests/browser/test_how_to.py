@@ -21,7 +21,7 @@ from tests.browser.how_to import snippets, write_snippet
 from tests.browser.programs import free_port, running, running_nginx
 from tests.browser.site import Site
 from tests.e2e.client import REFRESH_COOKIE, Answer, Client
-from tests.e2e.server import Nuovo
+from tests.e2e.server import Nuovo, clean_environment
 
 USERS_PY = """
 def check_password(name, password):
@@ -105,7 +105,13 @@ def test_a_program_keeps_its_refresh_token_in_a_file(serve: Callable[..., Nuovo]
     script = f"import pathlib, device; print(device.refresh({nuovo.url!r}, pathlib.Path('token')))"
     for generation in (2, 3):
         done = subprocess.run(
-            [sys.executable, "-c", script], cwd=tmp_path, check=True, capture_output=True, text=True, encoding="utf-8"
+            [sys.executable, "-c", script],
+            cwd=tmp_path,
+            env=clean_environment(),
+            check=True,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
         )
         assert claims_of(done.stdout)["type"] == "access"
         assert claims_of(store.read_text(encoding="utf-8"))["gen"] == generation

@@ -384,7 +384,7 @@ class TakesAnyNameForASession(ByTheBook):
 
 
 class TakesLettersOfAnyScript(ByTheBook):
-    """`\\w` and `[0-9]` are not what they seem without `re.ASCII`."""
+    """Without `re.ASCII` a class of letters or digits is wider than it looks."""
 
     def identifier(self, value: Any) -> str:
         return value if isinstance(value, str) and re.fullmatch(r"[\w-]{22}", value) else refuse()
@@ -425,6 +425,6 @@ def careless_codecs() -> list[type[ByTheBook]]:
     while waiting:
         codec = waiting.pop()
         waiting += codec.__subclasses__()
-        if codec is not ParsesTheHeader:
+        if codec is not ParsesTheHeader and codec.__module__ == __name__:
             found.append(codec)
     return sorted(set(found), key=lambda codec: codec.__name__)

@@ -37,7 +37,7 @@ def chosen_codec() -> TokenCodec:
 def text_of(given: bytes, kind: Kind) -> tuple[str, bool]:
     """Return a text made from the fuzzer's bytes, and whether the ring has signed it under the honest header."""
     how, rest = given[0] % len(SEEDED), given[1:]
-    header, payload, end = kind.honest.split(".")
+    header, payload, _ = kind.honest.split(".")
     if how == WHOLE:
         return rest.decode("utf-8", "replace"), False
     if how == PAYLOAD:

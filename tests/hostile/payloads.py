@@ -1,5 +1,7 @@
-"""Claims that this service never writes, validly signed: what a leaked key, another program with the same key, or a
-future mistake of our own could produce. Only the reading of claims stands between them and the store.
+"""Claims that this service never writes, validly signed.
+
+A leaked key, another program with the same key, or a future mistake of our own could produce them; only the reading of
+claims stands between them and the store.
 """
 
 import json
@@ -102,7 +104,7 @@ def _refresh_meaning_cases() -> Iterator[Named]:
 
 
 def spelling_cases(kind: Kind) -> Iterator[Named]:
-    """The honest claims in JSON that this service does not write, and what is no JSON object at all."""
+    """Spell the honest claims in JSON that this service does not write, or that is no object at all."""
     honest = as_json(kind.claims)
     for name, text in (
         ("with white space", json.dumps(kind.claims)),

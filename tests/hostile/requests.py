@@ -23,7 +23,8 @@ ENDPOINTS = [
 ]
 METHODS = [
     "PUT", "PATCH", "HEAD", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", "PROPPATCH", "MKCOL", "COPY", "MOVE", "LOCK",
-    "UNLOCK", "REPORT", "SEARCH", "PURGE", "LINK", "QUERY", "get", "Post", "post", "GETS", "FOO", "", " ", "GET ", "\u00e9",
+    "UNLOCK", "REPORT", "SEARCH", "PURGE", "LINK", "QUERY", "get", "Post", "post", "GETS", "FOO", "", " ", "GET ",
+    "\u00e9",
     "G\x00T", "PRI", "M-SEARCH", "WEBSOCKET", "X" * 5000,
 ]  # fmt: skip
 PATHS = [
@@ -34,17 +35,21 @@ PATHS = [
     "/\xc3\x28", "/\xed\xa0\x80", "/%00", "/%", "/%zz", "/%2e%2e/%2e%2e/etc/passwd", "/../../../../etc/passwd",
     "/..\\..\\windows\\win.ini", "/refresh_token\\", "\\refresh_token", "http://nuovo.example.org/refresh_token",
     "https://evil.example/refresh_token", "//evil.example/refresh_token", "/sessions/", "/sessions//", "/sessions/a/b",
-    "/sessions/..", "/sessions/.", "/sessions/%2e%2e", "/sessions/\x00", "/sessions/" + "a" * 10_000, "/sessions/\r\nX: y",
-    "/sessions/{session_id}", "/sessions/\u202e".encode().decode("latin-1"), "/sessions/'; DROP TABLE nuovo_sessions;--",
+    "/sessions/..", "/sessions/.", "/sessions/%2e%2e", "/sessions/\x00", "/sessions/" + "a" * 10_000,
+    "/sessions/\r\nX: y",
+    "/sessions/{session_id}", "/sessions/\u202e".encode().decode("latin-1"),
+    "/sessions/'; DROP TABLE nuovo_sessions;--",
     "/" + "a" * 100_000, "/" + "a/" * 5000, "/health", "/health/", "/health/live/", "/health/dead", "/.git/config",
     "/.env", "/favicon.ico", "/robots.txt", "/openapi.json/", "/docs/../openapi.json", "/docs/..%2f..%2fetc%2fpasswd",
     "/docs/\x00", "/docs/" + "../" * 50, "/admin", "/metrics", "/token", "/login", "/${jndi:ldap://127.0.0.1/a}",
     "/<script>alert(1)</script>", "/{{7*7}}", "/;/refresh_token", "/refresh_token/\xe2\x80\xae",
 ]  # fmt: skip
 NASTY = [
-    "", " ", "\t", ",", ";", "=", '"', "'", '"unclosed', "\\", "\r\nX-Injected: yes", "a\r\n\r\n<html>", "a\nb", "\r", "\x00",
+    "", " ", "\t", ",", ";", "=", '"', "'", '"unclosed', "\\", "\r\nX-Injected: yes", "a\r\n\r\n<html>", "a\nb", "\r",
+    "\x00",
     "a\x00b", "\x7f", "\x1b[31m", "\x85", "\xa0", "\xff", "\xe9" * 100, "\u00e9\u0130\u202e".encode().decode("latin-1"),
-    "\U0001f4a9".encode().decode("latin-1"), "%00", "%0d%0aX-Injected: yes", "null", "undefined", "NaN", "-1", "0", "1e999",
+    "\U0001f4a9".encode().decode("latin-1"), "%00", "%0d%0aX-Injected: yes", "null", "undefined", "NaN", "-1", "0",
+    "1e999",
     "9" * 5000, "A" * 100_000, "a," * 5000, "*", "*/*", "../../etc/passwd", "${jndi:ldap://127.0.0.1/a}",
     "<script>alert(1)</script>", "' OR 1=1 --", "{{7*7}}", "%s%s%n", "{}", "[]", "() { :; }; echo x", "=?utf-8?q?x?=",
     "data:text/html,x", "gzip;q=0", "a" + " " * 5000 + "b", ";" * 3000, '="' * 2000,
@@ -73,22 +78,27 @@ MEDIA_TYPES = [
 AUTHORIZATIONS = [
     "{token}", "Bearer", "Bearer ", "bearer  {token}", "Bearer\t{token}", "Bearer\xa0{token}", "Bearer{token}",
     "Bearer:{token}", "Bearer={token}", "Bearer {token} ", "Bearer {token},", "Bearer {token}, Bearer {token}",
-    "Bearer {token},Bearer x", "Bearer x,Bearer {token}", "Bearer {token} {token}", 'Bearer "{token}"', "Bearer '{token}'",
+    "Bearer {token},Bearer x", "Bearer x,Bearer {token}", "Bearer {token} {token}", 'Bearer "{token}"',
+    "Bearer '{token}'",
     "Bearer <{token}>", "Bearer token={token}", "Bearer Bearer {token}", "Basic {token}", "Basic YWRhOg==", "Digest x",
     "Negotiate YII=", "JWT {token}", "Token {token}", "DPoP {token}", "MAC id=x", "\x00Bearer {token}", "Bearer \x00",
     "Bearer {token}\x00", "Bearer \r\n {token}", "Bearer\r\n{token}", "B\xe9arer {token}", "Bearer \xff\xfe",
-    "Bearer " + "=" * 5000, "Bearer " + "a" * 1_000_000, " " * 10_000 + "Bearer x", "," * 5000, "Bearer \u2028".encode().decode(
+    "Bearer " + "=" * 5000, "Bearer " + "a" * 1_000_000, " " * 10_000 + "Bearer x", "," * 5000,
+    "Bearer \u2028".encode().decode(
         "latin-1"
     ), "Bearer null", "Bearer undefined", "Bearer [object Object]", "Bearer {{token}}",
 ]  # fmt: skip
 COOKIES = [
     "", ";", "=", "==", ";;;;", "=;=;=", "{name}", "{name}=", "{name}=;", "={token}", "{name}={token};{name}={token}",
     "{name}={token}; {name}=x", "{name}=x; {name}={token}", "{name}={token},{name}={token}", '{name}="{token}"',
-    "{name}={token}=", "{name}=={token}", "{name} ={token}", "{name}= {token}", "{name}=\xff", "{name}=\x00", "{name}=a\r\nb",
+    "{name}={token}=", "{name}=={token}", "{name} ={token}", "{name}= {token}", "{name}=\xff", "{name}=\x00",
+    "{name}=a\r\nb",
     "{name}=%00", "\xa0{name}={token}", "\x85{name}={token}", "{name}\xa0={token}", "$Version=1; {name}={token}",
     "{name}=" + "a" * 1_000_000, "; ".join(f"c{n}={n}" for n in range(600)),
-    "; ".join(f"c{n}={n}" for n in range(600)) + "; {name}={token}", "; ".join(["{name}=x"] * 600), "a=b; " * 20_000, ";" * 100_000,
-    "{name}=" * 1000, "{name}={token}; path=/; HttpOnly", '"{name}"="{token}"', "{name}={token}\x00; a=b", "a\xe9=b; {name}=x",
+    "; ".join(f"c{n}={n}" for n in range(600)) + "; {name}={token}", "; ".join(["{name}=x"] * 600), "a=b; " * 20_000,
+    ";" * 100_000,
+    "{name}=" * 1000, "{name}={token}; path=/; HttpOnly", '"{name}"="{token}"', "{name}={token}\x00; a=b",
+    "a\xe9=b; {name}=x",
 ]  # fmt: skip
 LENGTHS = [
     "-1",

@@ -27,10 +27,13 @@ class Canaries:
 
     def found_in(self, text: str) -> list[str]:
         """Return what 16 characters of a secret `text` holds."""
-        windows = {
-            secret[begin : begin + WINDOW] for secret in self._secrets for begin in range(len(secret) - WINDOW + 1)
-        }
-        return [window for window in windows if window in text]
+        secret = {window for secret in self._secrets for window in windows_of(secret)}
+        return sorted(secret.intersection(windows_of(text)))
+
+
+def windows_of(text: str) -> Iterator[str]:
+    """Yield every 16 characters that stand in a row."""
+    return (text[begin : begin + WINDOW] for begin in range(len(text) - WINDOW + 1))
 
 
 class Tour:

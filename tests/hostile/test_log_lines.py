@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from domain.model.tokens import RefreshToken
 from infrastructure.logs import StructlogSecurityLog, configure_logging
 from ports.security_log import Happening, SecurityEvent
+from tests.fakes.users import FakeUsers
 from tests.hostile.careless_codecs import ByTheBook
 from tests.hostile.conftest import Heard, Target
 from tests.hostile.forge import REFRESH
@@ -89,17 +90,15 @@ def test_a_message_of_a_library_is_one_line(output: Output, message: str, argume
 @much
 @given(hostile_text)
 def test_a_trace_is_one_line(output: Output, message: str) -> None:
-    try:
-        raise ValueError(message)
-    except ValueError:
-        logging.getLogger("gunicorn.error").exception("Error handling request")
+    logging.getLogger("gunicorn.error").error("Error handling request", exc_info=ValueError(message))
     assert "ValueError" in only_line(output)["exception"]
 
 
 @pytest.mark.parametrize("given", [*NASTY, "\ud800"], ids=lambda given: ascii(given[:20]))
 def test_a_request_identifier_breaks_no_line(output: Output, given: str) -> None:
     target = Target(Heard())
-    target.service.users.find = stumble  # type: ignore[method-assign]
+    target.service.users = NoUsers()
+    target.app = target.new_app()
     ask(target.app, "POST", "/refresh_token", HTTP_AUTHORIZATION=f"Bearer {REFRESH.honest}", HTTP_X_REQUEST_ID=given)
     line = only_line(output)
     assert line["event"] == "unexpected_error"
@@ -116,6 +115,11 @@ def only_line(output: Output) -> dict[str, Any]:
 
 def stumble(*_arguments: object) -> Never:
     raise ZeroDivisionError
+
+
+class NoUsers(FakeUsers):
+    def find(self, user_id: str) -> Never:
+        stumble()
 
 
 class Stumbles(ByTheBook):

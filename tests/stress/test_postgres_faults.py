@@ -5,7 +5,9 @@ import random
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -95,6 +97,28 @@ def test_the_server_is_killed_again_and_again_under_load(
 
 
 @pytest.mark.stress
+def test_the_server_stands_still(server: PostgresServer, tmp_path: Path, figures: Figures) -> None:
+    """As behind a network that swallows everything: no thread waits for ever, and all is well when it goes on."""
+    with Nuovo(tmp_path, server.create_database("nuovo"), workers=1, threads=2).prepare() as nuovo:
+        with Client(nuovo.url) as client:
+            tokens = [client.sign_in(nuovo.service_credential, USER).refresh_token for _ in range(4)]
+        server.freeze()
+        try:
+            begun = time.monotonic()
+            with ThreadPoolExecutor(4) as pool:
+                assert list(pool.map(partial(_status_of_refresh, nuovo.url), tokens)) == [503] * 4
+            seconds = time.monotonic() - begun
+        finally:
+            server.thaw()
+        recovery, _ = _recovered(nuovo.url, tokens[0])
+        assert [_status_of_refresh(nuovo.url, token) for token in tokens] == [200] * 4
+    figures.add(
+        "PostgreSQL stands still, 4 requests on 2 threads",
+        f"all answered 503 within {seconds:.0f} s, served {recovery:.2f} s after it went on",
+    )
+
+
+@pytest.mark.stress
 def test_connections_are_terminated_at_random(
     databases: Databases, tmp_path: Path, crowd: Crowd, figures: Figures
 ) -> None:
@@ -159,6 +183,11 @@ def test_the_database_is_away_at_the_start(tmp_path: Path, figures: Figures) -> 
         figures.add("PostgreSQL away at the start", f"serves {time.monotonic() - begun:.1f} s after it came, migrated")
     finally:
         server.remove()
+
+
+def _status_of_refresh(url: str, token: str) -> int:
+    with Client(url, timeout=60) as client:
+        return client.refresh(token).status
 
 
 @contextmanager
