@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
+from tests.browser.programs import nginx
 from tests.browser.site import Site
 from tests.e2e.server import NUOVO, Nuovo
 
@@ -24,6 +25,7 @@ collect_ignore_glob = [] if find_spec("playwright") else ["test_*.py"]
 COOKIE = "__Host-refresh_token"
 _BUNDLE_PAGE = """<!doctype html><title>App</title><link rel="icon" href="data:,">
 <div id="app"></div><script type="module" src="/bundle.js"></script>"""
+_LEFT_OUT = pytest.StashKey[dict[str, int]]()
 _NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome")
 _MAC = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
 _ARGUMENTS = [
@@ -36,15 +38,52 @@ _ARGUMENTS = [
 ]
 
 
+def _chromium() -> str | None:
+    """Return the browser of NUOVO_TEST_CHROMIUM, or the system's, or `None`."""
+    return os.environ.get("NUOVO_TEST_CHROMIUM") or next(filter(None, map(shutil.which, (*_NAMES, _MAC))), None)
+
+
+def _absent() -> dict[str, str]:
+    """Return the fixtures that cannot be had here, each with the reason."""
+    reasons = {
+        "chromium": None if _chromium() else "no Chromium here; install one, or name it in NUOVO_TEST_CHROMIUM",
+        "node_modules": None if shutil.which("npm") else "no npm here",
+        "proxied": None if nginx() and shutil.which("openssl") else "no nginx or no openssl here",
+    }
+    return {fixture: reason for fixture, reason in reasons.items() if reason}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what cannot run here, and remember why: a line for each reason, not for each test."""
+    left_out: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        fixtures: list[str] = getattr(item, "fixturenames", [])
+        for fixture, reason in _absent().items():
+            if fixture in fixtures and item.path.is_relative_to(Path(__file__).parent):
+                left_out.setdefault(reason, []).append(item)
+                break
+    without = {id(item) for group in left_out.values() for item in group}
+    items[:] = [item for item in items if id(item) not in without]
+    config.stash[_LEFT_OUT] = {reason: len(group) for reason, group in left_out.items()}
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Let nothing to run be no failure when there is a reason."""
+    if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and session.config.stash.get(_LEFT_OUT, {}):
+        session.exitstatus = pytest.ExitCode.OK
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say what was left out."""
+    for reason, count in config.stash.get(_LEFT_OUT, {}).items():
+        terminalreporter.write_line(f"SKIPPED [{count}] tests/browser: {reason}")
+
+
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    """Return the system's Chromium, or the one of NUOVO_TEST_CHROMIUM."""
-    if named := os.environ.get("NUOVO_TEST_CHROMIUM"):
-        assert Path(named).is_file(), "NUOVO_TEST_CHROMIUM names no file"
-        return named
-    found = next(filter(None, map(shutil.which, (*_NAMES, _MAC))), None)
-    if found is None:
-        pytest.skip("no Chromium here: install one, or name it in NUOVO_TEST_CHROMIUM")
+    """Return the browser's program."""
+    found = _chromium()
+    assert found is not None, "tests that need it are left out without it"
     return found
 
 
@@ -132,7 +171,7 @@ def node_modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with the pinned packages of npm, which nothing but these tests uses."""
     npm = shutil.which("npm")
     if npm is None:
-        pytest.skip("no npm here")
+        pytest.skip("no npm here")  # for a test that asks for this fixture in one case of several
     folder = tmp_path_factory.mktemp("npm")
     for name in ("package.json", "package-lock.json", ".npmrc"):
         shutil.copy(Path(__file__).with_name(name), folder)

@@ -1,6 +1,7 @@
 """Programs that the how-to pages are tried with: login services, nginx."""
 
 import os
+import shutil
 import socket
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -8,6 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.e2e.server import clean_environment, wait_for
+
+
+def nginx() -> str | None:
+    """Return nginx's program, which Debian keeps off the path of users."""
+    return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
 
 
 def free_port() -> int:
@@ -45,7 +51,7 @@ def running(
 
 
 @contextmanager
-def running_nginx(nginx: str, configuration: Path, port: int) -> Iterator[None]:
+def running_nginx(configuration: Path, port: int) -> Iterator[None]:
     """Run nginx with the server of `configuration`, in its folder, which gets all of its files."""
     folder = configuration.parent
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -67,5 +73,7 @@ def running_nginx(nginx: str, configuration: Path, port: int) -> Iterator[None]:
         """,
         encoding="utf-8",
     )
-    with running([nginx, "-e", "stderr", "-p", str(folder), "-c", str(main)], port, folder):
+    program = nginx()
+    assert program is not None
+    with running([program, "-e", "stderr", "-p", str(folder), "-c", str(main)], port, folder):
         yield

@@ -168,10 +168,6 @@ def test_the_frontend_with_react(
 @pytest.fixture
 def proxied(serve: Callable[..., Nuovo], tmp_path: Path, site: Site) -> Iterator[str]:
     """Run the whole arrangement of the page: nginx, the application's files, its login, its API and Nuovo."""
-    nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-    openssl = shutil.which("openssl")
-    if nginx is None or openssl is None:
-        pytest.skip("no nginx or no openssl here")
     port, login_port = free_port(), free_port()
     (tmp_path / "app").mkdir()
     write_snippet("index.html", tmp_path / "app")
@@ -182,7 +178,7 @@ def proxied(serve: Callable[..., Nuovo], tmp_path: Path, site: Site) -> Iterator
     subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
     curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
     subprocess.run(
-        [openssl, "req", "-x509", *curve, *subject, "-out", certificate, "-keyout", key],
+        ["openssl", "req", "-x509", *curve, *subject, "-out", certificate, "-keyout", key],
         check=True,
         capture_output=True,
     )
@@ -205,7 +201,7 @@ def proxied(serve: Callable[..., Nuovo], tmp_path: Path, site: Site) -> Iterator
     gunicorn = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{login_port}", "login:app"]
     with ExitStack() as stack:
         stack.enter_context(running(gunicorn, login_port, tmp_path, environment))
-        stack.enter_context(running_nginx(nginx, configuration, port))
+        stack.enter_context(running_nginx(configuration, port))
         yield f"localhost:{port}"
 
 

@@ -146,7 +146,7 @@ def test_what_is_no_http_is_refused_in_the_envelope_without_a_word_of_it(nuovo: 
         request_bytes(f"POST /{token}"),
         request_bytes(f"{token} /refresh_token HTTP/1.1"),
         request_bytes(f"POST /refresh_token {token}"),
-        request_bytes(REFRESH, f"Transfer-Encoding: {token}"),
+        request_bytes(REFRESH, f"Transfer-Encoding: {token}", body=b"0\r\n\r\n"),
         request_bytes(REFRESH, f"Expect: {token}"),
         request_bytes(REFRESH, f"Content-Length: {token}"),
         request_bytes(REFRESH, *[f"X-{n}: {token}" for n in range(101)]),

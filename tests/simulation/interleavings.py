@@ -34,7 +34,7 @@ class Party:
 
     held: frozenset[int]
     served: bool = False
-    """Whether they were given a new token since the two parted."""
+    """Whether they were given a new token since the theft, or since the two last came together or parted."""
 
     @property
     def newest(self) -> int:
@@ -225,8 +225,8 @@ class Layer:
 def steal(world: World, generation: int) -> World:
     """Give the thief one more token: any that the client has ever held."""
     held = world.thief.held if world.thief else frozenset[int]()
-    thief = Party(held | {generation})
-    return _parted_or_not(replace(world, thief=thief, trace=(*world.trace, f"thief steals {generation}")))
+    trace = (*world.trace, f"thief steals {generation}")
+    return _counting_anew(replace(world, thief=Party(held | {generation}), trace=trace), parted=False)
 
 
 def _learn(world: World, who: str, issued: int, *, new: bool) -> World:
@@ -243,12 +243,19 @@ def _parted_or_not(world: World) -> World:
     if thief is None:
         return world
     older, newer = sorted((honest.newest, thief.newest))
-    parted = not history.descends(newer, older)
-    if parted and world.parted:
-        if honest.served and thief.served:
-            raise ViolationError("both were served again after they had parted", *world.trace)
+    in_line = history.descends(newer, older)
+    if older == newer or (in_line and world.parted):
+        return _counting_anew(world, parted=False)
+    if in_line or not (honest.served and thief.served):
         return world
-    return replace(world, honest=replace(honest, served=False), thief=replace(thief, served=False), parted=parted)
+    if world.parted:
+        raise ViolationError("both were served again after they had parted", *world.trace)
+    return _counting_anew(world, parted=True)
+
+
+def _counting_anew(world: World, *, parted: bool) -> World:
+    thief = world.thief and replace(world.thief, served=False)
+    return replace(world, honest=replace(world.honest, served=False), thief=thief, parted=parted)
 
 
 def stolen_worlds(explorer: Explorer, rotations: int) -> Iterator[World]:

@@ -13,7 +13,6 @@ from infrastructure.peewee.database import Engine, PostgresEngine
 from infrastructure.peewee.sessions import PeeweeSessions
 from infrastructure.peewee.users import PeeweeUserDirectory, PeeweeUsers, UsersTable
 from ports.security_log import Happening
-from tests.e2e.database import Databases
 from tests.fakes.service import FakeService
 from tests.stress.conftest import Figures
 from tests.stress.in_process import codec
@@ -67,8 +66,8 @@ class Bench:
 
 
 @pytest.fixture
-def bench(databases: Databases) -> Iterator[Bench]:
-    engine = ConflictingEngine(databases.new("postgres"))
+def bench(emptied_urls: dict[str, str]) -> Iterator[Bench]:
+    engine = ConflictingEngine(emptied_urls["postgres"])
     users = PeeweeUsers(engine, UsersTable())
     PeeweeUserDirectory(engine).put(User(id="ada"))
     users.inspect()

@@ -42,16 +42,18 @@ def server() -> Iterator[PostgresServer]:
 
 def test_the_server_is_killed_and_comes_back(server: PostgresServer, tmp_path: Path, figures: Figures) -> None:
     """While it is away there is only 503; when it is back, every connection of every thread serves."""
-    with Nuovo(tmp_path, server.create_database("nuovo"), workers=2).prepare() as nuovo, Client(nuovo.url) as client:
-        token = client.sign_in(nuovo.service_credential, USER).refresh_token
-        for _ in range(20):
-            token = client.refresh(token).refresh_token
+    with Nuovo(tmp_path, server.create_database("nuovo"), workers=2).prepare() as nuovo:
+        with Client(nuovo.url) as client:
+            token = client.sign_in(nuovo.service_credential, USER).refresh_token
+            for _ in range(20):
+                token = client.refresh(token).refresh_token
         server.kill()
-        away = [client.refresh(token), client.refresh_by_cookie(token), client.refresh(token)]
-        assert {(answer.status, answer.headers.get("retry-after")) for answer in away} == {(503, "1")}
-        assert all("set-cookie" not in answer.headers for answer in away)
-        assert client.get("/health/live").status == 200
-        assert client.get("/health/ready").status == 503
+        with Client(nuovo.url) as client:
+            away = [client.refresh(token), client.refresh_by_cookie(token), client.refresh(token)]
+            assert {(answer.status, answer.headers.get("retry-after")) for answer in away} == {(503, "1")}
+            assert all("set-cookie" not in answer.headers for answer in away)
+            assert client.get("/health/live").status == 200
+            assert client.get("/health/ready").status == 503
         server.start()
         seconds, token = _recovered(nuovo.url, token)
         _serves_everywhere(nuovo.url, token)
@@ -163,6 +165,7 @@ def test_a_history_at_a_higher_isolation_breaks_no_invariant(
     _report(figures, f"history at {isolation}", events)
 
 
+@pytest.mark.stress
 def test_the_database_is_away_at_the_start(tmp_path: Path, figures: Figures) -> None:
     """The service starts, says that it lives and is not ready, and is when the database has come."""
     server = PostgresServer()
@@ -170,16 +173,19 @@ def test_the_database_is_away_at_the_start(tmp_path: Path, figures: Figures) -> 
         server.create()
         nuovo = Nuovo(tmp_path, server.url)
         nuovo.start(until="/health/live")
-        with nuovo, Client(nuovo.url) as client:
-            assert client.get("/health/ready").status == 503
-            assert client.sign_in(nuovo.service_credential, USER).status == 503
+        with nuovo:
+            with Client(nuovo.url) as client:
+                assert client.get("/health/ready").status == 503
+                assert client.sign_in(nuovo.service_credential, USER).status == 503
             server.start()
             begun = time.monotonic()
-            assert client.get("/health/ready").status == 503  # it is there, and not migrated
+            with Client(nuovo.url) as client:
+                assert client.get("/health/ready").status == 503  # it is there, and not migrated
             nuovo.prepare()
             nuovo.await_ok("/health/ready")
-            token = client.sign_in(nuovo.service_credential, USER).refresh_token
-            assert client.refresh(token).status == 200
+            with Client(nuovo.url) as client:
+                token = client.sign_in(nuovo.service_credential, USER).refresh_token
+                assert client.refresh(token).status == 200
         figures.add("PostgreSQL away at the start", f"serves {time.monotonic() - begun:.1f} s after it came, migrated")
     finally:
         server.remove()

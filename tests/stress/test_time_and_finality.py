@@ -10,7 +10,6 @@ from domain.model.sessions import SessionPolicy
 from infrastructure.peewee.database import Engine, open_engine
 from infrastructure.peewee.sessions import PeeweeSessions
 from infrastructure.peewee.users import PeeweeUserDirectory
-from tests.e2e.database import Databases
 from tests.fakes.service import FakeService
 from tests.stress.conftest import Figures
 from tests.stress.history import generation_of, session_of
@@ -21,8 +20,8 @@ _HOUR, _TEN_YEARS = 3600, 315_360_000
 
 
 @pytest.fixture
-def engine(kind: str, databases: Databases) -> Iterator[Engine]:
-    engine = open_engine(databases.new(kind))
+def engine(kind: str, emptied_urls: dict[str, str]) -> Iterator[Engine]:
+    engine = open_engine(emptied_urls[kind])
     yield engine
     engine.drop_connection()
 
