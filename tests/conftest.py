@@ -27,17 +27,18 @@ def stoppable() -> Iterator[None]:
 
 @pytest.fixture
 def service() -> FakeService:
-    """The whole domain over fakes, with the default policy and the users `ada` and `bob`."""
+    """Return the whole domain over fakes, with the default policy and the users `ada` and `bob`."""
     return FakeService()
 
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    """A running PostgreSQL server: one that the tests start, or the one of NUOVO_TEST_POSTGRES_URL."""
+    """Return the URL of a running PostgreSQL server: one that the tests start, or the one of NUOVO_TEST_POSTGRES_URL."""
     if url := os.environ.get("NUOVO_TEST_POSTGRES_URL"):
         yield url
         return
-    server = PostgresServer()
+    # No test of it cuts the power, so it need not wait for the disk.
+    server = PostgresServer(options={"fsync": "off", "full_page_writes": "off"})
     try:
         server.create()
         server.start()
@@ -48,7 +49,7 @@ def postgres_url() -> Iterator[str]:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of an empty database, once of each kind."""
+    """Return the URL of an empty database, once of each kind."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path}/nuovo.sqlite3"
         return

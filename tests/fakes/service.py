@@ -60,9 +60,7 @@ class FakeService:
 
     @property
     def authenticate(self) -> AuthenticateAccessToken:
-        return AuthenticateAccessToken(
-            clock=self.clock, tokens=self.tokens, sessions=self.sessions, policy=self.policy
-        )
+        return AuthenticateAccessToken(clock=self.clock, tokens=self.tokens, sessions=self.sessions, policy=self.policy)
 
     @property
     def list_sessions(self) -> ListSessions:
