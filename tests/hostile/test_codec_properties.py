@@ -193,7 +193,7 @@ def accepted_edits(codec: TokenCodec, kind: Kind) -> Iterator[str]:
 def test_no_single_edit_is_accepted(kind: Kind, record_property: Callable[[str, object], None]) -> None:
     """All of them, in order: an honest token has one spelling."""
     assert list(accepted_edits(CODEC, kind)) == []
-    record_property("single_edits", sum(1 for _ in single_edits(kind.honest)))
+    record_property("hostile_single_edits", sum(1 for _ in single_edits(kind.honest)))
 
 
 @pytest.mark.parametrize("careless", [VerifiesNothing, DecodesLeniently, StripsBlanks, TakesBothAlphabets])
