@@ -1,5 +1,6 @@
 """How gunicorn serves Nuovo in production. `nuovo serve` uses it; command-line options override it."""
 
+import logging
 import shutil
 import socket
 import struct
@@ -29,6 +30,8 @@ class StructuredLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
         except SettingsError:
             configure_logging(as_json=True, level="INFO")  # the workers report the problems
         self.error_log.propagate = True
+        # At DEBUG gunicorn logs addresses, and a token may have strayed into one.
+        self.error_log.setLevel(logging.INFO)
         self.error_log.handlers = []
         self.access_log.propagate = False
 

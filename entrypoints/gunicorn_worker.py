@@ -13,9 +13,19 @@ import re
 import selectors
 import socket
 import time
+from collections.abc import Callable
+from contextlib import suppress
+from enum import Enum
 from functools import partial
 from typing import Any
 
+from gunicorn.http.errors import (
+    ExpectationFailed,
+    LimitRequestHeaders,
+    LimitRequestLine,
+    ParseException,
+    UnsupportedTransferCoding,
+)
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 REQUEST_TIMEOUT = 10.0
@@ -29,9 +39,19 @@ _MAX_AWAITED_BODY = 16 * 1024
 """A body beyond this is not waited for: the application refuses it unread."""
 _RECEIVE_SIZE = 64 * 1024
 
+_HAS_BODY = re.compile(rb"\r\n(?:content-length|transfer-encoding)[ \t]*:", re.IGNORECASE)
 _CONTENT_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*(?=\r\n|$)", re.IGNORECASE)
 _TRANSFER_ENCODING = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
-_LAST_CHUNK = re.compile(rb"(?:^|\r\n)0+(?:;[^\r\n]*)?\r\n(?:[^\r\n]+\r\n)*\r\n$")
+_CHUNK_SIZE = re.compile(rb"([0-9a-f]{1,8})[ \t]*(?:;[^\r\n]*)?\r\n", re.IGNORECASE)
+
+_PARSER_ANSWERS: tuple[tuple[type[Exception], tuple[bytes, bytes]], ...] = (
+    (UnsupportedTransferCoding, (b"501 Not Implemented", b"Transfer coding not supported.")),
+    (LimitRequestLine, (b"414 URI Too Long", b"URI too long.")),
+    (LimitRequestHeaders, (b"431 Request Header Fields Too Large", b"Request header too large.")),
+    (ExpectationFailed, (b"417 Expectation Failed", b"Expectation failed.")),
+    (ParseException, (b"400 Bad Request", b"Bad request.")),
+)
+_DEFECT = b"500 Internal Server Error", b"An unexpected error occurred"
 
 
 class _Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
@@ -43,6 +63,8 @@ class _Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
         self.arrived = bytearray()
         self.deadline = 0.0
         self.registered = False
+        self.is_whole = True
+        """Whether all of the request has arrived that a thread answers now."""
 
     def close(self, graceful: bool = False) -> None:  # noqa: FBT002  gunicorn calls it so
         """Close the socket; gracefully means that the client may read to the end and hang up first."""
@@ -97,10 +119,7 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
             conn.arrived += conn.parser.unreader.take_buffered()
         conn.deadline = time.monotonic() + REQUEST_TIMEOUT
         self._arriving[conn] = None
-        if _is_complete(conn.arrived):
-            self._dispatch(conn)
-        else:
-            self._receive(conn)
+        self._go_on(conn, or_else=self._receive)
 
     def murder_pending(self) -> None:
         """Give up on what has waited too long. Called at every turn of the event loop."""
@@ -120,6 +139,16 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
             if deadline > now:
                 break
             self._hang_up(sock)
+
+    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
+        """Refuse in the service's envelope what is no HTTP, without a word of what it held: it may be a token."""
+        refused = next((answer for kind, answer in _PARSER_ANSWERS if isinstance(exc, kind)), None)
+        if refused is None:
+            self.log.error("Error handling request", exc_info=exc)
+        else:
+            self.log.warning("Invalid request: %s", type(exc).__name__)
+        with suppress(OSError):
+            client.send(_answer(*(refused or _DEFECT)))
 
     def linger(self, sock: socket.socket) -> None:
         """Say that no more will be sent, and wait for the client to hang up, without waiting."""
@@ -143,13 +172,29 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
             self._drop(conn)
             return
         conn.arrived += data or b""
-        if _is_complete(conn.arrived):
+        self._go_on(conn, or_else=self._await_more)
+
+    def _go_on(self, conn: _Connection, *, or_else: Callable[[_Connection], None]) -> None:
+        """Give the request to a thread, or refuse it, or do `or_else` while neither can be done."""
+        arrival = _arrival_of(conn.arrived)
+        if arrival is _Arrival.PARTIAL:
+            or_else(conn)
+        elif arrival is _Arrival.TOO_LARGE:
+            self._refuse(conn, b"413 Content Too Large", b"Request body too large.")
+        else:
+            conn.is_whole = arrival is _Arrival.WHOLE
             self._dispatch(conn)
-        elif len(conn.arrived) > _MAX_HEAD:
+
+    def _await_more(self, conn: _Connection) -> None:
+        if len(conn.arrived) > _MAX_HEAD:
             self._refuse(conn, b"431 Request Header Fields Too Large", b"Request header too large.")
         elif not conn.registered:
             self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._receive, conn))
             conn.registered = True
+
+    def _keepalive_after(self, conn: _Connection, keepalive: bool) -> bool:
+        """Hang up on a client whose body was refused unread: the thread would wait here for the rest of it."""
+        return bool(conn.is_whole and super()._keepalive_after(conn, keepalive))
 
     def _dispatch(self, conn: _Connection) -> None:
         self._forget(conn)
@@ -160,10 +205,8 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
 
     def _refuse(self, conn: _Connection, status: bytes, message: bytes) -> None:
         """Answer in the service's envelope what never became a request that the application could answer."""
-        body = b'{"status":"error","code":%s,"message":"%s"}' % (status[:3], message)
-        head = b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
         try:
-            conn.sock.send(head % (status, len(body)) + body)
+            conn.sock.send(_answer(status, message))
         except OSError:
             self._drop(conn)
             return
@@ -198,17 +241,48 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
         sock.close()
 
 
-def _is_complete(arrived: bytearray) -> bool:
-    """Tell whether a thread can answer what has arrived without waiting for more."""
+def _answer(status: bytes, message: bytes) -> bytes:
+    body = b'{"status":"error","code":%s,"message":"%s"}' % (status[:3], message)
+    head = b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
+    return head % (status, len(body)) + body
+
+
+class _Arrival(Enum):
+    PARTIAL = "wait for more"
+    WHOLE = "a thread can answer it without waiting"
+    UNREAD = "a thread can refuse it by its announced size, and must not read it"
+    TOO_LARGE = "more than is waited for, and no size was announced"
+
+
+def _arrival_of(arrived: bytearray) -> _Arrival:
+    """Tell what a thread could do with what has arrived."""
     end = arrived.find(b"\r\n\r\n")
     if end < 0:
-        return False
-    if end + 4 == len(arrived) and b"ontent-" not in arrived and b"ransfer-" not in arrived:
-        return True  # the common request: no body, and nothing behind it
-    head, body_length = bytes(arrived[:end]), len(arrived) - end - 4
-    if body_length >= _MAX_AWAITED_BODY:
-        return True
+        return _Arrival.PARTIAL
+    # Names of headers are looked for in any case, as the parser reads them.
+    if not _HAS_BODY.search(arrived, 0, end):
+        return _Arrival.WHOLE  # the common request
+    head, body_begin = bytes(arrived[:end]), end + 4
     if _TRANSFER_ENCODING.search(head):
-        return _LAST_CHUNK.search(arrived, end + 4) is not None
+        if _has_last_chunk(arrived, body_begin):
+            return _Arrival.WHOLE
+        return _Arrival.TOO_LARGE if len(arrived) - body_begin >= _MAX_AWAITED_BODY else _Arrival.PARTIAL
     length = _CONTENT_LENGTH.search(head)
-    return length is None or body_length >= int(length[1]) or int(length[1]) > _MAX_AWAITED_BODY
+    if length is None or len(arrived) - body_begin >= int(length[1]):
+        return _Arrival.WHOLE
+    return _Arrival.UNREAD if int(length[1]) > _MAX_AWAITED_BODY else _Arrival.PARTIAL
+
+
+def _has_last_chunk(arrived: bytearray, begin: int) -> bool:
+    """Tell whether a chunked body is there to its end, or to what the parser refuses.
+
+    It is walked chunk by chunk: what looks like the last one may be the inside of another.
+    """
+    while (line_end := arrived.find(b"\r\n", begin)) >= 0:
+        size = _CHUNK_SIZE.match(arrived, begin)
+        if size is None:
+            return True
+        if int(size[1], 16) == 0:
+            return arrived.find(b"\r\n\r\n", line_end) >= 0
+        begin = line_end + 2 + int(size[1], 16) + 2
+    return False

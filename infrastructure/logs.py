@@ -96,9 +96,9 @@ def _stamp(_logger: object, _method: str, event: dict[str, Any]) -> dict[str, An
 
 def _json(event: dict[str, Any], **_options: object) -> bytes:
     try:
-        return orjson.dumps(event, default=repr, option=orjson.OPT_UTC_Z)
+        return orjson.dumps(event, default=str, option=orjson.OPT_UTC_Z)
     except TypeError:  # text that no UTF-8 can hold, which the standard library escapes
-        return json.dumps(event, default=repr).encode("ascii")
+        return json.dumps(event, default=str).encode("ascii")
 
 
 def _json_text(event: dict[str, Any], **_options: object) -> str:

@@ -1,5 +1,6 @@
 """The service never starts on a key that others may know."""
 
+import re
 import subprocess
 import sys
 from base64 import b64encode
@@ -14,10 +15,7 @@ from tests.e2e.server import Nuovo, clean_environment
 from tests.hostile.forge import PREVIOUS_SECRET, SECRET, STRANGERS_SECRET
 from tests.hostile.public_keys import public_keys
 
-KEY_FILES = {name: key.decode() for name, key in public_keys().items() if "PEM" in name or "SSH" in name}
-KEY_FILES.pop("rsa PEM body")
-KEY_FILES.pop("ec PEM body")
-KEY_FILES.pop("ed25519 PEM body")
+KEY_FILES = {name: key.decode() for name, key in public_keys().items() if re.search("PEM|SSH|JWK", name)}
 WEAK = {
     "empty": "",
     "a blank": " ",
@@ -34,6 +32,13 @@ WEAK = {
     "what a template says": "change-me-change-me-change-me-change-me-1234567890",
     "what a template says, in another way": "REPLACE_ME_WITH_A_LONG_RANDOM_STRING_0123456789",
     "what a framework generates for a start": "django-insecure-0h4*q8c7^1z$k2m5n9b3v6x",
+    "a word and a number, again and again": "password1234" * 3,
+    "the digits": "0123456789" * 4,
+    "the alphabet": "abcdefghijklmnopqrstuvwxyz0123456789",
+    "a row of keys": "qwertyuiopasdfghjklzxcvbnm123456",
+    "another sample of a documentation": "a-string-secret-at-least-256-bits-long",
+    "the sample of a framework's guide": "404E635266556A586E3272357538782F413F4428472B4B6250645367566B5970",
+    "what it is for": "dev-secret-key-do-not-use-in-production",
     "what a comment says": "<your secret here, at least 32 characters>",
     **{f"a key file, {name}": text for name, text in KEY_FILES.items()},
     "a private key": "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n",

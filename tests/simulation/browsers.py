@@ -34,6 +34,8 @@ class Weather:
     slow: float = 0.05
     slow_by: float = 2.0
     """Mean of the exponential tail that a slow journey adds, in seconds."""
+    slowest: float = 10.0
+    """What no journey exceeds: less than half a grace, which is what every token is promised."""
     reloads: float = 0.03
     most_tabs: int = 5
     overtaking: bool = False
@@ -167,4 +169,6 @@ class Browser:
     def _journey(self) -> float:
         random, weather = self.random, self.weather
         base = 0.02 + random.expovariate(20.0)
-        return base + random.expovariate(1 / weather.slow_by) if random.random() < weather.slow else base
+        if random.random() >= weather.slow:
+            return base
+        return min(base + random.expovariate(1 / weather.slow_by), weather.slowest)
