@@ -83,8 +83,7 @@ class Rotation:
     ends_at: int
     rotated_at: int
     expires_at: int
-    kept_until: int
-    """The last second in which any token of the session known to this step could verify."""
+    parent_expires_at: int
     mark_spacing: int
     """Marks stand further apart than this, so that two of them cover every token for half a grace."""
 
@@ -92,6 +91,14 @@ class Rotation:
     def lost_generations(self) -> int:
         """How many rotations the store has lost, as this step proves: the token went further than the store."""
         return max(0, self.parent_generation - (self.replaces or 0))
+
+    @property
+    def kept_until(self) -> int:
+        """How long the session must be remembered for the tokens that this step shows there are.
+
+        A store that has lost rotations does not know how far the tokens went: it remembers to the session's end.
+        """
+        return self.ends_at if self.lost_generations else max(self.expires_at, self.parent_expires_at)
 
     def token(self) -> RefreshToken:
         """Return the refresh token of the new generation."""
@@ -123,7 +130,7 @@ def rotate(token: RefreshToken, *, now: int, policy: SessionPolicy, replaces: in
         ends_at=token.ends_at,
         rotated_at=now,
         expires_at=expires_at,
-        kept_until=max(expires_at, token.expires_at),
+        parent_expires_at=token.expires_at,
         mark_spacing=policy.replay_grace // 2,
     )
 
@@ -255,8 +262,8 @@ class Standing:
     """All that a store knows about a session and its user, read at one moment.
 
     `session` is `None` if there is no row. Sessions that started at or before `cut_off` are over: all of the user's
-    were ended then. Sessions without a row whose absolute end is at or before `purged_until` are over: a revocation
-    of theirs may have been purged.
+    were ended then. Without a row, tokens that expire at or before `purged_until` are over, whatever the clock says
+    now: their session may have been purged, and its revocation with it.
     """
 
     session: Session | None
@@ -290,5 +297,5 @@ class Standing:
         if self.cut_off is not None and token.started_at <= self.cut_off:
             return True
         if self.session is None:
-            return self.purged_until is not None and token.ends_at <= self.purged_until
+            return self.purged_until is not None and token.expires_at <= self.purged_until
         return self.session.revoked_at is not None

@@ -6,6 +6,7 @@ harm, so one that met a dead connection is run again on a new one.
 
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum
@@ -23,6 +24,7 @@ from infrastructure.peewee.tables import Expression
 MAX_CONFLICT_RETRIES = 3
 _LOCK_BUDGET = 5
 """Seconds that a statement waits for a lock, or on PostgreSQL for anything, before it is given up."""
+_LOCK_POLL = 0.01
 _CONNECT_TIMEOUT = 3
 
 _SERIALIZATION_FAILURES = ("40001", "40P01")
@@ -140,7 +142,7 @@ class SqliteEngine(Engine):
         # instead, and go on as soon as it is their turn.
         self._turn = _Turn()
         super().__init__(
-            SqliteDatabase(
+            _Sqlite(
                 path,
                 timeout=_LOCK_BUDGET,
                 pragmas={"journal_mode": "wal", "synchronous": "normal" if self._relaxed else "full"},
@@ -179,6 +181,23 @@ class SqliteEngine(Engine):
 
     def _trouble(self, error: Exception) -> _Trouble:
         return _Trouble.OTHER
+
+
+class _Sqlite(SqliteDatabase):
+    """Peewee's SQLite, patient with a new file that another process is just turning to write-ahead logging.
+
+    SQLite answers to that with a lock error at once, whatever the timeout.
+    """
+
+    def _connect(self) -> Any:
+        give_up_at = time.monotonic() + _LOCK_BUDGET
+        while True:
+            try:
+                return super()._connect()  # type: ignore[misc]  # Peewee's types leave it out
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= give_up_at:
+                    raise
+                time.sleep(_LOCK_POLL)
 
 
 class PostgresEngine(Engine):
@@ -223,7 +242,7 @@ class PostgresEngine(Engine):
             self.drop_connection()  # which gives the lock back
 
     def _trouble(self, error: Exception) -> _Trouble:
-        state = getattr(getattr(error, "orig", None), "sqlstate", None)
+        state = getattr(_cause_of(error), "sqlstate", None)
         if state in _SERIALIZATION_FAILURES:
             return _Trouble.CONFLICT
         if state is None or state.startswith("08") or state in _GONE_SERVER_STATES:
@@ -270,8 +289,15 @@ def open_engine(url: str, *, sync_every_write: bool = False) -> Engine:
     raise InvalidDatabaseUrlError("must begin with sqlite:/// or postgresql://")
 
 
+def _cause_of(error: Exception) -> Exception:
+    """Return the driver's own error, which Peewee wraps more than once where a connection fails."""
+    while isinstance(cause := getattr(error, "orig", None), Exception):
+        error = cause
+    return error
+
+
 def _name_of(error: Exception) -> str:
     """Return what the error is called, with the driver's own code and without any value of the statement."""
-    cause = getattr(error, "orig", error)
+    cause = _cause_of(error)
     code = getattr(cause, "sqlstate", None) or getattr(cause, "sqlite_errorname", None)
     return f"{type(cause).__name__} {code}" if code else type(cause).__name__

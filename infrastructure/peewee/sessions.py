@@ -60,7 +60,8 @@ class PeeweeSessions(Sessions):
         """Update the one row that holds the replaced generation; insert a row only where there is none."""
         if rotation.replaces is None:
             session = Session.recalled(rotation.token()).rotated(rotation)
-            return self._engine.write(self._restore, _row(session)) == 1
+            values = _row(session) | {"parent_expires_at": rotation.parent_expires_at}
+            return self._engine.write(self._restore, values) == 1
         return self._engine.write(self._advance, _step(rotation)) == 1
 
     def advance_if_active(self, rotation: Rotation, users: Users) -> bool:
@@ -122,7 +123,7 @@ class PeeweeSessions(Sessions):
 _IS_CUT_OFF = fn.EXISTS(
     cut_offs.select(SQL("1")).where((cut_offs.user_id == slot("user_id")) & (cut_offs.ended_at >= slot("started_at")))
 )
-_MAY_BE_FORGOTTEN = fn.EXISTS(purges.select(SQL("1")).where(purges.purged_until >= slot("ends_at")))
+_MAY_BE_FORGOTTEN = fn.EXISTS(purges.select(SQL("1")).where(purges.purged_until >= slot("parent_expires_at")))
 
 
 def _row_slots() -> list[Expression]:

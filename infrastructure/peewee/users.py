@@ -129,7 +129,7 @@ def _true_of(declared_type: str) -> Expression | None:
 
 def _key_of(declared_type: str) -> Callable[[str], Any]:
     """Return how a user's identifier becomes a key of a column of this type; `ValueError` if it cannot."""
-    if "int" in declared_type or declared_type in ("serial", "bigserial"):
+    if "int" in declared_type or declared_type.startswith(("numeric", "decimal", "serial", "bigserial")):
         return _integer_key
     if declared_type == "uuid":
         return _uuid_key

@@ -179,7 +179,7 @@ def test_a_session_comes_back_only_if_no_purge_can_have_forgotten_it(
     sessions: Sessions, after_the_purge: int, comes_back: bool
 ) -> None:
     session = new_session()
-    list(sessions.purge(until=session.ends_at - after_the_purge))
+    list(sessions.purge(until=session.expires_at - after_the_purge))
 
     assert sessions.advance(restoring_step(session.current_token())) is comes_back
 

@@ -28,7 +28,6 @@ def test_the_packaged_configuration_is_in_force(talkative: Nuovo) -> None:
     assert f"({talkative.pid})" in log
     assert "Using worker: entrypoints.gunicorn_worker.BufferingWorker" in log
     assert issubclass(BufferingWorker, ThreadWorker)
-    assert rf"\n  threads: {talkative.threads}\n" in log
     assert len(talkative.worker_pids) == talkative.workers == 2
     for pid in (talkative.pid, *talkative.worker_pids):
         assert {str(end.laddr) for end in psutil.Process(pid).net_connections("unix")} <= {""}  # pairs, no names

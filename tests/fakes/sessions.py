@@ -32,7 +32,7 @@ class FakeSessions(Sessions):
             if self.cut_offs.get(rotation.user_id, -1) >= rotation.started_at:
                 return False
             if row is None:
-                if self.purged_until is not None and self.purged_until >= rotation.ends_at:
+                if self.purged_until is not None and self.purged_until >= rotation.parent_expires_at:
                     return False
                 row = Session.recalled(rotation.token())
             if row.revoked_at is not None:

@@ -45,6 +45,7 @@ def test_every_thief_is_caught_once_both_have_spoken_again(weather: Weather, fig
     assert plunder.ends["caught"] > plunder.ends.total() / 2
 
 
+@pytest.mark.stress
 @pytest.mark.parametrize("rule", OTHERS)
 def test_the_rules_of_others_kill_honest_sessions_or_let_thieves_escape(rule: str, figures: Figures) -> None:
     """The same browsers and thieves tell the rules apart, so what they do not find in ours is not there."""

@@ -39,10 +39,7 @@ def test_invariant(check: Check, figures: Figures) -> None:
 
 @pytest.mark.parametrize(
     "check",
-    [
-        pytest.param(checks.healed, marks=pytest.mark.xfail(strict=True, reason="kept for the known tokens alone")),
-        pytest.param(checks.purged, marks=pytest.mark.xfail(strict=True, reason="counts as a session that was lost")),
-    ],
+    [checks.healed, checks.purged],
     ids=lambda check: check.__name__,
 )
 def test_a_purge_revives_no_token(check: Check) -> None:
@@ -82,13 +79,7 @@ def test_a_client_alone_is_refused_only_for_what_no_promise_covers(
     "events",
     [
         3,
-        pytest.param(
-            5 if STRESS else 4,
-            marks=pytest.mark.xfail(
-                strict=True,
-                reason="purged, clock set back before the sign-in, all sessions ended: its tokens are served again",
-            ),
-        ),
+        5 if STRESS else 4,
     ],
 )
 def test_what_is_over_stays_over(events: int, figures: Figures) -> None:

@@ -210,10 +210,10 @@ def test_a_session_that_the_store_does_not_know_is_healed() -> None:
 
 @pytest.mark.parametrize(("before_the_end", "expected"), [(1, HEAL), (0, REFUSE), (-1, REFUSE)])
 def test_a_session_that_a_purge_may_have_forgotten_is_over(before_the_end: int, expected: Decision) -> None:
-    """At the second of its absolute end; a session that has a row is not concerned."""
+    """If its token expires by the second up to which was purged; a session that has a row is not concerned."""
     session = session_rotated(100)
-    purged_until = session.ends_at - before_the_end
     current = session.current_token()
+    purged_until = current.expires_at - before_the_end
 
     forgotten = Standing(session=None, cut_off=None, purged_until=purged_until)
     assert forgotten.decide(current, now=START, policy=POLICY) is expected

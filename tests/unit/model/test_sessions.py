@@ -108,7 +108,13 @@ def test_a_row_is_kept_while_its_last_token_could_verify() -> None:
 
     assert step.expires_at < session.expires_at
     assert session.rotated(step).kept_until == session.expires_at
-    assert restoring_step(session.current_token(), policy=POLICY).kept_until == session.expires_at
+
+
+def test_a_row_that_was_lost_is_kept_to_the_sessions_end() -> None:
+    """Nobody knows how far the tokens went that the store has forgotten."""
+    session = new_session()
+
+    assert restoring_step(session.current_token(), policy=POLICY).kept_until == session.ends_at
 
 
 @pytest.mark.parametrize(("grace", "spacing"), [(30, 15), (31, 15), (1, 0), (0, 0), (300, 150)])
