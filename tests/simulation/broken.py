@@ -136,6 +136,17 @@ class EndsOnlyThePast(FakeSessions):
         self.cut_offs[user_id] = at
 
 
+class KeepsHealedRowsTooShort(FakeSessions):
+    """A row is kept for the tokens that the last step knew, not for those that the store has lost."""
+
+    def advance(self, rotation: Rotation) -> bool:
+        taken = super().advance(rotation)
+        if taken:
+            row = self.rows[rotation.session_id]
+            self.rows[row.id] = replace(row, kept_until=rotation.expires_at)
+        return taken
+
+
 class LeavesNoTombstone(FakeSessions):
     """A session without a row is not revoked."""
 

@@ -28,6 +28,8 @@ CHECKS: list[Check] = [
     checks.clock_set_back,
     checks.apart,
     checks.purge,
+    checks.healed,
+    checks.purged,
     checks.lost_row,
 ]
 
@@ -35,16 +37,6 @@ CHECKS: list[Check] = [
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_invariant(check: Check, figures: Figures) -> None:
     figures.add(f"check: {check.__name__.replace('_', ' ')}", f"{check(FakeSessions):,}")
-
-
-@pytest.mark.parametrize(
-    "check",
-    [checks.healed, checks.purged],
-    ids=lambda check: check.__name__,
-)
-def test_a_purge_revives_no_token(check: Check) -> None:
-    """What a purge has taken away is not to be had again, whatever the clock says and the store has lost before."""
-    check(FakeSessions)
 
 
 @pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
@@ -75,14 +67,9 @@ def test_a_client_alone_is_refused_only_for_what_no_promise_covers(
     assert layers[-1].states > 1
 
 
-@pytest.mark.parametrize(
-    "events",
-    [
-        3,
-        5 if STRESS else 4,
-    ],
-)
-def test_what_is_over_stays_over(events: int, figures: Figures) -> None:
+def test_what_is_over_stays_over(figures: Figures) -> None:
+    """Logouts, purges, clocks, policies and lost rotations in every order: nothing brings an ended session back."""
+    events = 5 if STRESS else 4
     lifecycles = Lifecycles(FakeSessions())
     lifecycles.run(events)
     figures.add(f"orders of {events} events round the end of a session", f"{lifecycles.states:,} states")
@@ -112,6 +99,8 @@ def test_what_is_over_stays_over(events: int, figures: Figures) -> None:
         (broken.LeavesNoPurgeMark, checks.lifecycles),
         (broken.ForgetsCutOffsOnPurge, checks.lifecycles),
         (broken.EndsOnlyThePast, checks.lifecycles),
+        (broken.LeavesNoPurgeMark, checks.purged),
+        (broken.KeepsHealedRowsTooShort, checks.healed),
         (broken.LeavesNoTombstone, checks.lost_row),
         (broken.ExtendsTheGrace, checks.interleavings),
         (broken.ExtendsTheGrace, checks.one_second),
