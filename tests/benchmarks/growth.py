@@ -102,7 +102,12 @@ def _simplejwt(sessions: int, refreshes: int) -> dict[str, float]:
         path = Path(folder) / "simplejwt.sqlite3"
         done = subprocess.run(
             [sys.executable, str(_SIMPLEJWT), str(sessions), str(refreshes), str(_SAMPLE)],
-            env=os.environ | {"BENCH_DATABASE_URL": f"sqlite:///{path}", "BENCH_SECRET_KEY": secrets.token_urlsafe(48)},
+            env=os.environ
+            | {
+                "PYTHONPATH": str(_SIMPLEJWT.parent),
+                "BENCH_DATABASE_URL": f"sqlite:///{path}",
+                "BENCH_SECRET_KEY": secrets.token_urlsafe(48),
+            },
             check=True,
             stdout=subprocess.PIPE,
         )
