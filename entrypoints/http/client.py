@@ -104,11 +104,7 @@ class DemoSignInResource:
             "access_token": pair.access_token,
             "replay_grace": self._start.policy.replay_grace,
         }
-        if pair.refresh_token is not None and pair.refresh_token_expires_in is not None:
-            if transport == "cookie":
-                self._cookie.set(resp, pair.refresh_token, max_age=pair.refresh_token_expires_in)
-            else:
-                data["refresh_token"] = pair.refresh_token
+        self._cookie.deliver(pair, resp, data, by_cookie=transport == "cookie")
         succeed(resp, data, code=201)
 
 

@@ -1,8 +1,11 @@
 """The cookie that carries a refresh token, out of the reach of scripts."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import falcon
+
+from domain.model.tokens import TokenPair
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +30,16 @@ class RefreshCookie:
             return []
         pairs = (pair.strip(" \t").partition("=") for pair in header.split(";"))
         return [value for name, equals, value in pairs if equals and name == self.name]
+
+    def deliver(self, pair: TokenPair, resp: falcon.Response, data: dict[str, Any], *, by_cookie: bool) -> None:
+        """Send the pair's refresh token, if it has one, by the cookie alone or in `data` alone."""
+        if pair.refresh_token is None or pair.refresh_token_expires_in is None:
+            return
+        # APPSEC: what a script must not see is never in a body as well.
+        if by_cookie:
+            self.set(resp, pair.refresh_token, max_age=pair.refresh_token_expires_in)
+        else:
+            data["refresh_token"] = pair.refresh_token
 
     def set(self, resp: falcon.Response, token: str, *, max_age: int) -> None:
         """Send `token`; the browser keeps it for `max_age` seconds, the rest of the token's life."""

@@ -23,9 +23,5 @@ class RefreshTokenResource:
         presented = self._credential.of(req)
         pair = self._refresh(presented.text)
         data: dict[str, Any] = {"access_token": pair.access_token}
-        if pair.refresh_token is not None and pair.refresh_token_expires_in is not None:
-            if presented.by_cookie:
-                self._cookie.set(resp, pair.refresh_token, max_age=pair.refresh_token_expires_in)
-            else:
-                data["refresh_token"] = pair.refresh_token
+        self._cookie.deliver(pair, resp, data, by_cookie=presented.by_cookie)
         succeed(resp, data)

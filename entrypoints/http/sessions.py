@@ -46,11 +46,7 @@ class SessionsResource:
         user_id, device, transport = _fields_of(read_json_object(req))
         pair = self._start(user_id, device)
         data = {"session_id": pair.session_id, "access_token": pair.access_token}
-        if pair.refresh_token is not None and pair.refresh_token_expires_in is not None:
-            if transport == "cookie":
-                self._cookie.set(resp, pair.refresh_token, max_age=pair.refresh_token_expires_in)
-            else:
-                data["refresh_token"] = pair.refresh_token
+        self._cookie.deliver(pair, resp, data, by_cookie=transport == "cookie")
         succeed(resp, data, code=201)
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
