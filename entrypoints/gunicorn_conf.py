@@ -42,7 +42,7 @@ class StructuredLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
 logger_class = StructuredLogger
 worker_class = "entrypoints.gunicorn_worker.BufferingWorker"
 workers = 2
-threads = 2
+threads = 1
 timeout = 30
 graceful_timeout = 25
 keepalive = 5

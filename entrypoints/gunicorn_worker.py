@@ -1,4 +1,4 @@
-"""A gunicorn worker whose threads never wait for a client.
+"""A gunicorn worker that never waits for a client.
 
 Gunicorn's threaded worker gives a connection to a thread as soon as its first byte is there, and waits in the loop
 for clients that are slow to hang up. So a few clients that stall or drip hold every thread, or the loop itself, and
@@ -32,6 +32,8 @@ REQUEST_TIMEOUT = 10.0
 """Seconds in which a request must have arrived, however it drips."""
 _STOP_LINGER = 2.0
 """Seconds that a stopping worker waits for the first byte on a connection that it had accepted."""
+_DELIVERY_TIMEOUT = 60.0
+"""Seconds in which a client must have taken an answer, however slowly it reads."""
 _HANG_UP_TIMEOUT = 2.0
 """Seconds that an answered client is given to hang up, so that it is not cut off before it has read the answer."""
 _MAX_HEAD = 64 * 1024
@@ -54,35 +56,60 @@ _PARSER_ANSWERS: tuple[tuple[type[Exception], tuple[bytes, bytes]], ...] = (
 _DEFECT = b"500 Internal Server Error", b"An unexpected error occurred"
 
 
+class _Socket(socket.socket):
+    """A client's socket that gathers what gunicorn writes: head and body leave together, and nobody waits for it."""
+
+    def __init__(self, accepted: socket.socket) -> None:
+        super().__init__(accepted.family, accepted.type, accepted.proto, fileno=accepted.detach())
+        self._gathered = bytearray()
+
+    def sendall(self, data: Any, flags: int = 0, /) -> None:
+        """Keep `data` until `deliver`."""
+        del flags
+        self._gathered += data
+
+    def deliver(self) -> bool:
+        """Send as much of it as the client takes now; tell whether that was all. Raises `OSError`."""
+        if self._gathered:
+            with suppress(BlockingIOError):
+                del self._gathered[: self.send(self._gathered, socket.MSG_DONTWAIT)]
+        return not self._gathered
+
+
 class _Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
     """A connection, with what has arrived of its next request."""
 
-    def __init__(self, worker: "BufferingWorker", client: socket.socket, address: Any, server: Any) -> None:
+    def __init__(self, worker: "BufferingWorker", client: _Socket, address: Any, server: Any) -> None:
         super().__init__(worker.cfg, client, address, server)
-        self._worker = worker
+        self.on_readable = partial(worker.receive, self)
         self.arrived = bytearray()
+        self.queue: dict[_Connection, None] = {}
+        """What the connection waits for, with the others that do."""
         self.deadline = 0.0
-        self.registered = False
+        self.watched_for = 0
+        """The events of which the loop hears."""
         self.is_whole = True
-        """Whether all of the request has arrived that a thread answers now."""
-
-    def close(self, graceful: bool = False) -> None:  # noqa: FBT002  gunicorn calls it so
-        """Close the socket; gracefully means that the client may read to the end and hang up first."""
-        if graceful:
-            self._worker.linger(self.sock)
-        else:
-            super().close()
+        """Whether all of the request has arrived that is answered now."""
+        self.stays = True
+        """Whether another request may follow the answer."""
 
 
 class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """Gathers requests in the event loop and answers them in threads."""
+    """Gathers requests and delivers answers in the event loop; threads do what is between.
+
+    With one thread the loop does that, too: handing each request to and fro would cost more than it gains.
+    """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        # Both are in the order of their deadlines, because every wait of a kind is equally long.
+        # Each is in the order of its deadlines, because every wait of a kind is equally long.
         self._arriving: dict[_Connection, None] = {}
+        self._departing: dict[_Connection, None] = {}
+        self._idle: dict[_Connection, None] = {}
         self._lingering: dict[socket.socket, float] = {}
         self._stopped_at: float | None = None
+        self._notified_at = 0.0
+        self._answers_itself = self.cfg.threads == 1
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """Accept connections, or leave them to others. A worker that stops first takes those that wait for it.
@@ -106,20 +133,35 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
                 raise
             return error.errno == errno.ECONNABORTED
         self.nr_conns += 1
-        self.enqueue_req(_Connection(self, client, address, listener.getsockname()))
+        conn = _Connection(self, _Socket(client), address, listener.getsockname())
+        if self.cfg.is_ssl:  # what arrives is encrypted; a proxy in front should do this
+            self.enqueue_req(conn)
+        else:
+            self._await_request(conn)
+            self.receive(conn)
         return True
 
-    def enqueue_req(self, conn: _Connection) -> None:
-        """Begin to gather a request. Called wherever gunicorn would give the connection to a thread."""
-        if self.cfg.is_ssl:
-            super().enqueue_req(conn)  # what arrives is encrypted; a proxy in front should do this
+    def receive(self, conn: _Connection, _sock: object = None) -> None:
+        """Take what has arrived, and answer if that is a request."""
+        try:
+            data = conn.sock.recv(_RECEIVE_SIZE)
+        except BlockingIOError:
             return
-        conn.sock.setblocking(False)
-        if conn.parser is not None:
-            conn.arrived += conn.parser.unreader.take_buffered()
-        conn.deadline = time.monotonic() + REQUEST_TIMEOUT
-        self._arriving[conn] = None
-        self._go_on(conn, or_else=self._receive)
+        except OSError:
+            data = b""
+        if not data:
+            self._drop(conn)
+            return
+        conn.arrived += data
+        self._go_on(conn)
+
+    def finish_request(self, conn: _Connection, answer: Any) -> None:
+        """Take a connection back from a thread."""
+        if self.cfg.is_ssl:
+            super().finish_request(conn, answer)
+        else:
+            conn.stays = answer.exception() is None and answer.result()
+            self._deliver(conn)
 
     def murder_pending(self) -> None:
         """Give up on what has waited too long. Called at every turn of the event loop."""
@@ -127,17 +169,17 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
         now = time.monotonic()
         if not self.alive and self._stopped_at is None:
             self._stopped_at = now
-        for conn in list(self._arriving):
-            idle_at_stop = self._stopped_at is not None and not conn.arrived
-            if conn.deadline <= now:
-                self._refuse(conn, b"408 Request Timeout", b"Request timed out.")
-            elif idle_at_stop and self._stopped_at is not None and self._stopped_at + _STOP_LINGER <= now:
+        if self._stopped_at is not None and self._stopped_at + _STOP_LINGER <= now:
+            for conn in [*self._idle, *(conn for conn in self._arriving if not conn.arrived)]:
                 self._drop(conn)
-            elif self._stopped_at is None:
-                break
-        for sock, deadline in list(self._lingering.items()):
-            if deadline > now:
-                break
+        while self._arriving and (conn := next(iter(self._arriving))).deadline <= now:
+            self._refuse(conn, b"408 Request Timeout", b"Request timed out.")
+        while self._departing and (conn := next(iter(self._departing))).deadline <= now:
+            self._drop(conn)
+        # Clients that say nothing must not keep others out.
+        while self._idle and ((conn := next(iter(self._idle))).deadline <= now or self._is_full()):
+            self._drop(conn)
+        while self._lingering and self._lingering[sock := next(iter(self._lingering))] <= now:
             self._hang_up(sock)
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
@@ -147,83 +189,122 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
             self.log.error("Error handling request", exc_info=exc)
         else:
             self.log.warning("Invalid request: %s", type(exc).__name__)
-        with suppress(OSError):
-            client.send(_answer(*(refused or _DEFECT)))
-
-    def linger(self, sock: socket.socket) -> None:
-        """Say that no more will be sent, and wait for the client to hang up, without waiting."""
-        try:
-            sock.setblocking(False)
-            sock.shutdown(socket.SHUT_WR)
-            self.poller.register(sock, selectors.EVENT_READ, self._on_lingering)
-        except (OSError, ValueError, RuntimeError):  # gone already, or the loop is
-            sock.close()
-            return
-        self._lingering[sock] = time.monotonic() + _HANG_UP_TIMEOUT
-
-    def _receive(self, conn: _Connection, _sock: object = None) -> None:
-        try:
-            data = conn.sock.recv(_RECEIVE_SIZE)
-        except BlockingIOError:
-            data = None
-        except OSError:
-            data = b""
-        if data == b"":
-            self._drop(conn)
-            return
-        conn.arrived += data or b""
-        self._go_on(conn, or_else=self._await_more)
-
-    def _go_on(self, conn: _Connection, *, or_else: Callable[[_Connection], None]) -> None:
-        """Give the request to a thread, or refuse it, or do `or_else` while neither can be done."""
-        arrival = _arrival_of(conn.arrived)
-        if arrival is _Arrival.PARTIAL:
-            or_else(conn)
-        elif arrival is _Arrival.TOO_LARGE:
-            self._refuse(conn, b"413 Content Too Large", b"Request body too large.")
-        else:
-            conn.is_whole = arrival is _Arrival.WHOLE
-            self._dispatch(conn)
-
-    def _await_more(self, conn: _Connection) -> None:
-        if len(conn.arrived) > _MAX_HEAD:
-            self._refuse(conn, b"431 Request Header Fields Too Large", b"Request header too large.")
-        elif not conn.registered:
-            self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._receive, conn))
-            conn.registered = True
+        client.sendall(_answer(*(refused or _DEFECT)))
 
     def _keepalive_after(self, conn: _Connection, keepalive: bool) -> bool:
-        """Hang up on a client whose body was refused unread: the thread would wait here for the rest of it."""
+        """Hang up on a client whose body was refused unread: it would be waited for here."""
         return bool(conn.is_whole and super()._keepalive_after(conn, keepalive))
 
-    def _dispatch(self, conn: _Connection) -> None:
-        self._forget(conn)
+    def _is_full(self) -> bool:
+        return bool(self.nr_conns >= self.worker_connections)
+
+    def _await_request(self, conn: _Connection) -> None:
+        self._await(conn, self._arriving, REQUEST_TIMEOUT)
+        self._watch(conn, selectors.EVENT_READ, conn.on_readable)
+
+    def _await(self, conn: _Connection, queue: dict[_Connection, None], seconds: float) -> None:
+        conn.queue.pop(conn, None)
+        conn.queue = queue
+        conn.deadline = time.monotonic() + seconds
+        queue[conn] = None
+
+    def _watch(self, conn: _Connection, events: int, callback: Callable[..., None]) -> None:
+        """Let the loop hear of `events`, which takes a system call only if they are others than before."""
+        if conn.watched_for != events:
+            watch = self.poller.modify if conn.watched_for else self.poller.register
+            watch(conn.sock, events, callback)
+            conn.watched_for = events
+
+    def _unwatch(self, conn: _Connection) -> None:
+        if conn.watched_for:
+            self.poller.unregister(conn.sock)
+            conn.watched_for = 0
+
+    def _go_on(self, conn: _Connection) -> None:
+        """Answer the request that has arrived, or refuse it, or wait for the rest of it."""
+        arrival = _arrival_of(conn.arrived)
+        if arrival is _Arrival.TOO_LARGE:
+            self._refuse(conn, b"413 Content Too Large", b"Request body too large.")
+        elif arrival is not _Arrival.PARTIAL:
+            conn.is_whole = arrival is _Arrival.WHOLE
+            self._answer(conn)
+        elif len(conn.arrived) > _MAX_HEAD:
+            self._refuse(conn, b"431 Request Header Fields Too Large", b"Request header too large.")
+        elif conn not in self._arriving:
+            self._await_request(conn)
+
+    def _answer(self, conn: _Connection) -> None:
+        """Answer the request that has arrived, here or in a thread."""
+        conn.queue.pop(conn, None)
         conn.init()
         conn.parser.unreader.unread(bytes(conn.arrived))
         conn.arrived.clear()
-        super().enqueue_req(conn)
+        if self._answers_itself:
+            self._stay_alive()
+            conn.stays = self.handle(conn)
+            self._deliver(conn)
+        else:
+            self._unwatch(conn)
+            self.enqueue_req(conn)
 
-    def _refuse(self, conn: _Connection, status: bytes, message: bytes) -> None:
-        """Answer in the service's envelope what never became a request that the application could answer."""
+    def _deliver(self, conn: _Connection, _sock: object = None) -> None:
+        """Send the answer as fast as the client takes it, and then wait for the next request, or hang up."""
         try:
-            conn.sock.send(_answer(status, message))
+            is_delivered = conn.sock.deliver()
         except OSError:
             self._drop(conn)
             return
-        self._forget(conn)
+        if not is_delivered:
+            if conn.queue is not self._departing:
+                self._await(conn, self._departing, _DELIVERY_TIMEOUT)
+                self._watch(conn, selectors.EVENT_WRITE, partial(self._deliver, conn))
+        elif conn.stays:
+            self._await_next_request(conn)
+        else:
+            self._say_goodbye(conn)
+
+    def _await_next_request(self, conn: _Connection) -> None:
+        conn.sock.setblocking(False)
+        conn.arrived += conn.parser.unreader.take_buffered()
+        if conn.arrived:  # requests that were sent in one go are answered in turn with everybody else's
+            self._unwatch(conn)
+            self.method_queue.defer(self._go_on, conn)
+        else:
+            self._await(conn, self._idle, self.cfg.keepalive)
+            self._watch(conn, selectors.EVENT_READ, conn.on_readable)
+
+    def _stay_alive(self) -> None:
+        """Tell gunicorn's master that the loop has not hung: answering many in one turn may take its time."""
+        now = time.monotonic()
+        if now >= self._notified_at + 1:
+            self._notified_at = now
+            self.notify()
+
+    def _refuse(self, conn: _Connection, status: bytes, message: bytes) -> None:
+        """Answer in the service's envelope what never became a request that the application could answer."""
+        conn.sock.sendall(_answer(status, message))
+        conn.stays = False
+        self._deliver(conn)
+
+    def _say_goodbye(self, conn: _Connection) -> None:
+        """Say that no more will be sent, and let the client read to the end and hang up, without waiting."""
+        try:
+            conn.sock.setblocking(False)
+            conn.sock.shutdown(socket.SHUT_WR)
+        except OSError:  # gone already
+            self._drop(conn)
+            return
+        conn.queue.pop(conn, None)
         self.nr_conns -= 1
-        conn.close(graceful=True)
+        self._unwatch(conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, self._on_lingering)
+        self._lingering[conn.sock] = time.monotonic() + _HANG_UP_TIMEOUT
 
     def _drop(self, conn: _Connection) -> None:
-        self._forget(conn)
+        conn.queue.pop(conn, None)
         self.nr_conns -= 1
+        self._unwatch(conn)
         conn.close()
-
-    def _forget(self, conn: _Connection) -> None:
-        self._arriving.pop(conn, None)
-        if conn.registered:
-            self.poller.unregister(conn.sock)
-            conn.registered = False
 
     def _on_lingering(self, sock: socket.socket) -> None:
         try:

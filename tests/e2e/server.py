@@ -16,6 +16,7 @@ from typing import Any, Self, TypeVar
 import orjson
 import psutil
 
+from entrypoints import gunicorn_conf
 from tests.e2e.client import Client
 
 SCRIPTS = Path(sysconfig.get_path("scripts"))
@@ -43,7 +44,7 @@ class Nuovo:
         database_url: str,
         *,
         workers: int = 1,
-        threads: int = 4,
+        threads: int = gunicorn_conf.threads,
         environment: Mapping[str, str] | None = None,
     ) -> None:
         """Take a folder for the log, to run in, and what to serve with; `environment` overrides any setting."""

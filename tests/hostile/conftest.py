@@ -120,7 +120,7 @@ def nuovo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nuovo]:
         "NUOVO_SECRET_KEY": SECRET,
         "NUOVO_PREVIOUS_SECRET_KEYS": PREVIOUS_SECRET,
     }
-    with Nuovo(folder, f"sqlite:///{folder}/nuovo.sqlite3", threads=2, environment=environment).prepare() as nuovo:
+    with Nuovo(folder, f"sqlite:///{folder}/nuovo.sqlite3", environment=environment).prepare() as nuovo:
         yield nuovo
 
 

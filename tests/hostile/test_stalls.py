@@ -1,12 +1,13 @@
-"""A client that stops in the middle holds no thread, however it dresses up what is missing.
+"""A client that stops in the middle holds up nobody, however it dresses up what is missing or leaves answers unread.
 
-The worker gathers a request before a thread gets it. Each case is a request that looks complete to a careless look at
+The worker gathers a request before it is answered. Each case is a request that looks complete to a careless look at
 what has arrived, while the parser would wait for more.
 """
 
 import socket
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from urllib.parse import urlsplit
 
 import pytest
@@ -17,7 +18,7 @@ from tests.e2e.server import Nuovo
 STALLED_CLIENTS = 6
 """Three times as many as the service has threads."""
 PATIENCE = 4.0
-"""Seconds for an honest answer: many times what it takes, and less than a thread is held by a client that stalls."""
+"""Seconds for an honest answer: many times what it takes, and less than any wait for a client that stalls."""
 
 _REFRESH = b"POST /refresh_token HTTP/1.1\r\nHost: x\r\n"
 _SESSIONS = (
@@ -27,6 +28,11 @@ _CAPITALS = (
     b"POST /sessions HTTP/1.1\r\nHOST: x\r\nCONTENT-TYPE: application/json\r\nAUTHORIZATION: Bearer CREDENTIAL\r\n"
 )
 _NEXT = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
+_PAGE = "/docs/swagger-ui-bundle.js"
+_UNREAD_PAGE = f"GET {_PAGE} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+_UNREAD_REFUSAL = _REFRESH + b"\r\n"
+UNREAD_REQUESTS = 5_000
+_BUFFER = 64 * 1024
 
 CASES = {
     "no end of the head": (_REFRESH, b""),
@@ -47,16 +53,22 @@ CASES = {
 }
 
 
+@pytest.fixture(scope="module", params=[1, 2], ids=["the loop answers", "threads answer"])
+def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nuovo]:
+    """Return a running service of each kind."""
+    folder = tmp_path_factory.mktemp("served")
+    with Nuovo(folder, f"sqlite:///{folder}/nuovo.sqlite3", threads=request.param).prepare() as nuovo:
+        yield nuovo
+
+
 @pytest.fixture
-def crowd(nuovo: Nuovo, request: pytest.FixtureRequest) -> Iterator[None]:
+def crowd(served: Nuovo, request: pytest.FixtureRequest) -> Iterator[None]:
     """Let many clients send the case's bytes, and wait for ever."""
     first, then = CASES[request.param]
-    address = urlsplit(nuovo.url)
     with ExitStack() as connections:
         for _ in range(STALLED_CLIENTS):
-            connection = socket.create_connection((address.hostname, address.port), timeout=0.2)
-            connections.enter_context(connection)
-            connection.sendall(first.replace(b"CREDENTIAL", nuovo.service_credential.encode()))
+            connection = connections.enter_context(_connect(served))
+            connection.sendall(first.replace(b"CREDENTIAL", served.service_credential.encode()))
             if then:
                 _read_what_comes(connection)
                 _send_if_still_welcome(connection, then)
@@ -64,9 +76,51 @@ def crowd(nuovo: Nuovo, request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("crowd", CASES, indirect=True)
-def test_an_honest_client_does_not_wait_behind_clients_that_stall(crowd: None, nuovo: Nuovo) -> None:
+def test_an_honest_client_does_not_wait_behind_clients_that_stall(crowd: None, served: Nuovo) -> None:
+    _require_answers(served)
+
+
+@pytest.mark.parametrize("request_", [_UNREAD_PAGE, _UNREAD_REFUSAL], ids=["pages", "refusals"])
+def test_an_honest_client_does_not_wait_behind_clients_that_read_nothing(served: Nuovo, request_: bytes) -> None:
+    """They ask for more than the kernel keeps for them."""
+    with ExitStack() as connections:
+        for _ in range(STALLED_CLIENTS):
+            connection = connections.enter_context(_connect(served))
+            with suppress(OSError):
+                for _ in range(UNREAD_REQUESTS):
+                    connection.sendall(request_)
+        _require_answers(served)
+
+
+def test_a_slow_reader_gets_the_whole_page(served: Nuovo) -> None:
+    with Client(served.url) as client:
+        whole = len(client.get(_PAGE).body)
+    assert whole > 4 * _BUFFER
+    with _connect(served) as connection:
+        connection.settimeout(PATIENCE)
+        connection.sendall(_UNREAD_PAGE.replace(b"Host: x", b"Host: x\r\nConnection: close"))
+        received = 0
+        while data := connection.recv(_BUFFER):
+            received += len(data)
+            if received < 4 * _BUFFER:
+                time.sleep(0.05)
+    assert received > whole
+
+
+def _require_answers(nuovo: Nuovo) -> None:
     with Client(nuovo.url, timeout=PATIENCE) as client:
         assert client.get("/health/live").status == 200
+        assert client.refresh("no token").status == 401
+
+
+def _connect(nuovo: Nuovo) -> socket.socket:
+    """Connect like a client with little room for what it does not read."""
+    address = urlsplit(nuovo.url)
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+    connection.settimeout(0.2)
+    connection.connect((address.hostname, address.port))
+    return connection
 
 
 def _read_what_comes(connection: socket.socket) -> None:
