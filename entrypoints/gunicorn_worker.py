@@ -16,7 +16,8 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum
-from functools import partial
+from functools import lru_cache, partial
+from types import SimpleNamespace
 from typing import Any
 
 from gunicorn.http.errors import (
@@ -26,6 +27,8 @@ from gunicorn.http.errors import (
     ParseException,
     UnsupportedTransferCoding,
 )
+from gunicorn.http.message import Request
+from gunicorn.http.parser import RequestParser
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 REQUEST_TIMEOUT = 10.0
@@ -54,6 +57,30 @@ _PARSER_ANSWERS: tuple[tuple[type[Exception], tuple[bytes, bytes]], ...] = (
     (ParseException, (b"400 Bad Request", b"Bad request.")),
 )
 _DEFECT = b"500 Internal Server Error", b"An unexpected error occurred"
+
+
+class _Settings:
+    """Gunicorn's settings, each looked up once: a request asks for some twenty of them, and none changes."""
+
+    def __init__(self, settings: Any) -> None:
+        self._settings = settings
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._settings, name)
+        setattr(self, name, value)
+        return value
+
+
+class _Request(Request):  # type: ignore[misc]  # gunicorn has no types
+    """A request that asks once a connection, not once a request, whether its peer is a trusted proxy."""
+
+    def _peer_is_trusted_proxy(self) -> bool:
+        return _is_trusted_proxy(self.cfg, self.peer_addr)
+
+
+@lru_cache(maxsize=1024)
+def _is_trusted_proxy(settings: _Settings, address: Any) -> bool:
+    return bool(Request._peer_is_trusted_proxy(SimpleNamespace(cfg=settings, peer_addr=address)))  # noqa: SLF001
 
 
 class _Socket(socket.socket):
@@ -93,6 +120,12 @@ class _Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
         self.stays = True
         """Whether another request may follow the answer."""
 
+    def init(self) -> None:
+        """Make the connection ready for its first request."""
+        super().init()
+        if isinstance(self.parser, RequestParser):
+            self.parser.mesg_class = _Request
+
 
 class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     """Gathers requests and delivers answers in the event loop; threads do what is between.
@@ -102,6 +135,7 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        self.cfg: Any = _Settings(self.cfg)
         # Each is in the order of its deadlines, because every wait of a kind is equally long.
         self._arriving: dict[_Connection, None] = {}
         self._departing: dict[_Connection, None] = {}

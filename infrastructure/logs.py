@@ -17,6 +17,7 @@ _LEVELS = {
     Happening.REVOKED: logging.WARNING,
     Happening.HEALED: logging.WARNING,
 }
+_FIELDS = ("session_id", "user_id", "generation", "cause", "lost_generations")
 
 
 class StructlogSecurityLog(SecurityLog):
@@ -28,17 +29,7 @@ class StructlogSecurityLog(SecurityLog):
 
     def record(self, event: SecurityEvent) -> None:
         """Write the event's fields, leaving out those it does not have."""
-        fields = {
-            name: value
-            for name, value in (
-                ("session_id", event.session_id),
-                ("user_id", event.user_id),
-                ("generation", event.generation),
-                ("cause", event.cause),
-                ("lost_generations", event.lost_generations),
-            )
-            if value is not None
-        }
+        fields = {name: value for name in _FIELDS if (value := getattr(event, name)) is not None}
         # An answer does not depend on its log line: a full disk or a closed pipe is the operator's trouble.
         with suppress(Exception):
             self._log.log(_LEVELS.get(event.happening, logging.INFO), event.happening.value, **fields)

@@ -4,6 +4,7 @@ The page is Swagger UI, served from this process: it works in a network without 
 who reads it. Its policy allows no script but the two files served here, and no request but to this server.
 """
 
+from collections.abc import Callable
 from importlib.resources import files
 
 import falcon
@@ -79,12 +80,14 @@ class DocsResource:
 
     def __init__(self) -> None:
         swagger_ui = files("mkdocs_swagger_ui_tag").joinpath("swagger-ui")
-        bundle = swagger_ui.joinpath("javascripts", "swagger-ui-bundle.js").read_bytes()
-        style = swagger_ui.joinpath("stylesheets", "swagger-ui.css").read_bytes()
-        self._assets = {
-            "start.js": (_JAVASCRIPT, _START),
-            "swagger-ui-bundle.js": (_JAVASCRIPT, bundle),
-            "swagger-ui.css": (_STYLESHEET, style),
+        # Read when they are asked for: a developer looks at them now and then, and every worker would hold them.
+        self._assets: dict[str, tuple[str, Callable[[], bytes]]] = {
+            "start.js": (_JAVASCRIPT, lambda: _START),
+            "swagger-ui-bundle.js": (
+                _JAVASCRIPT,
+                swagger_ui.joinpath("javascripts", "swagger-ui-bundle.js").read_bytes,
+            ),
+            "swagger-ui.css": (_STYLESHEET, swagger_ui.joinpath("stylesheets", "swagger-ui.css").read_bytes),
         }
 
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
@@ -99,5 +102,6 @@ class DocsResource:
         """Answer with a file that the page loads. Any other name is an unknown path."""
         if asset not in self._assets:
             raise falcon.HTTPNotFound
-        resp.content_type, resp.data = self._assets[asset]
+        resp.content_type, read = self._assets[asset]
+        resp.data = read()
         resp.cache_control = ["public", f"max-age={_MAX_AGE}"]

@@ -38,8 +38,8 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tox -e bench --", description=__doc__)
     parser.add_argument("--growth", action="store_true", help="how cost grows with sessions and refreshes")
     parser.add_argument("--workers", action="store_true", help="kinds of gunicorn workers")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=4.0, help="of each load")
+    parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--seconds", type=float, default=1.5, help="of each load")
     parser.add_argument("--requests", type=int, default=5_000, help="in process")
     parser.add_argument(
         "--largest", type=int, default=max(SESSIONS), help="number of sessions and refreshes to grow to"

@@ -3,14 +3,16 @@
 import statistics
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tests.benchmarks.contenders import CONTENDERS, EMPTY, Contender
-from tests.benchmarks.servers import PACKAGED, Stage, WorkerKind
+from tests.benchmarks.contenders import CONTENDERS, EMPTY, EMPTY_GTHREAD, Contender
+from tests.benchmarks.servers import Server, Stage
 
 EQUAL_SHARE = 0.7
 """The part of its own peak at which a contender's times are compared: below it, queues do not only grow."""
+_WARM_UP = 0.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,37 +47,37 @@ class Result:
         return float(statistics.median(getattr(turn, figure) for turn in self.turns))
 
 
-def take_turn(
-    stage: Stage, contender: Contender, seconds: float, worker: WorkerKind = PACKAGED, rate: float | None = None
-) -> Turn:
+def take_turn(stage: Stage, server: Server, seconds: float, rate: float | None = None) -> Turn:
     """Measure a contender at its peak, and then at a steady `rate` (by default a part of that peak)."""
-    with stage.serve(contender, worker) as server:
-        pids = stage.store_pids(contender)
-        peak = server.load(seconds, store_pids=stage.store_pids(contender) or pids)
-        memory = server.memory()
-        throughput = peak.requests / peak.seconds
-        steady_rate = rate or throughput * EQUAL_SHARE
-        steady = server.load(seconds, store_pids=[], rate=steady_rate)
-        return Turn(
-            requests_per_second=throughput,
-            p50=peak.p50 * 1000,
-            p99=peak.p99 * 1000,
-            steady_rate=steady_rate,
-            steady_p50=steady.p50 * 1000,
-            steady_p99=steady.p99 * 1000,
-            steady_p999=steady.p999 * 1000,
-            cpu_per_request=(peak.server_cpu + peak.store_cpu) / peak.requests * 1e6,
-            store_cpu_per_request=peak.store_cpu / peak.requests * 1e6,
-            generator_share=peak.generator_share,
-            memory_megabytes=memory / 1e6,
-            seconds_to_ready=server.seconds_to_ready,
-        )
+    peak = server.load(seconds, warm_up=_WARM_UP, store_pids=stage.store_pids(server.contender))
+    memory = server.memory()
+    throughput = peak.requests / peak.seconds
+    steady_rate = rate or throughput * EQUAL_SHARE
+    steady = server.load(seconds, warm_up=_WARM_UP, store_pids=[], rate=steady_rate)
+    return Turn(
+        requests_per_second=throughput,
+        p50=peak.p50 * 1000,
+        p99=peak.p99 * 1000,
+        steady_rate=steady_rate,
+        steady_p50=steady.p50 * 1000,
+        steady_p99=steady.p99 * 1000,
+        steady_p999=steady.p999 * 1000,
+        cpu_per_request=(peak.server_cpu + peak.store_cpu) / peak.requests * 1e6,
+        store_cpu_per_request=peak.store_cpu / peak.requests * 1e6,
+        generator_share=peak.generator_share,
+        memory_megabytes=memory / 1e6,
+        seconds_to_ready=server.seconds_to_ready,
+    )
 
 
 def compare(
     stage: Stage, *, rounds: int, seconds: float, contenders: Iterable[Contender] = CONTENDERS
 ) -> dict[str, Result]:
-    """Measure the contenders in turns; every other round goes backwards."""
+    """Measure the contenders in turns; every other round goes backwards.
+
+    All of them stand ready from the start, so that turns can be short and neighbours comparable: a machine that is
+    fast now may be slow in a minute.
+    """
     order = list(contenders)
     results = {
         contender.name: Result(
@@ -86,11 +88,13 @@ def compare(
         )
         for contender in order
     }
-    for number in range(rounds):
-        for contender in order if number % 2 == 0 else reversed(order):
-            turn = take_turn(stage, contender, seconds)
-            results[contender.name].turns.append(turn)
-            _tell(number, contender.name, turn)
+    with ExitStack() as stack:
+        servers = [stack.enter_context(stage.serve(contender)) for contender in order]
+        for number in range(rounds):
+            for server in servers if number % 2 == 0 else reversed(servers):
+                turn = take_turn(stage, server, seconds)
+                results[server.contender.name].turns.append(turn)
+                _tell(number, server.contender.name, turn)
     return results
 
 
@@ -105,7 +109,7 @@ def ratios(results: Mapping[str, Result]) -> dict[str, float]:
     found = {}
     for database in ("sqlite", "postgres"):
         nuovo = f"nuovo-{database}"
-        for to in (EMPTY.name, *(f"{peer}-{database}" for peer in _PEERS)):
+        for to in (EMPTY.name, EMPTY_GTHREAD.name, *(f"{peer}-{database}" for peer in _PEERS)):
             if nuovo in results and to in results:
                 found[f"{nuovo} to {to}"] = ratio(results, nuovo, to)
         kept, flask = f"nuovo-no-rotation-{database}", f"flask-jwt-extended-no-rotation-{database}"

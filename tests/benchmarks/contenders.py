@@ -1,6 +1,6 @@
 """Who is measured, and what each of them is asked."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 _HEAD = "POST /refresh_token HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {length}\r\n"
 _JSON = "Content-Type: application/json\r\n\r\n"
@@ -12,7 +12,7 @@ class Contender:
     """A service behind gunicorn. Every one answers `POST /refresh_token`.
 
     `sessions` is the module that makes a database and prints the first tokens. `database` is `sqlite`, `postgres`, or
-    nothing for a service without one.
+    nothing for a service without one. `worker_class` is gunicorn's, if it is not the one that everybody has.
     """
 
     name: str
@@ -25,6 +25,7 @@ class Contender:
     body: str = ""
     token_name: str = "refresh_token"
     ready_path: str = "/"
+    worker_class: str | None = None
 
     @property
     def is_nuovo(self) -> bool:
@@ -90,5 +91,8 @@ def _of(database: str) -> list[Contender]:
 EMPTY = Contender(
     name="empty-falcon", title="An empty Falcon resource", app="empty_falcon:app", sessions="nuovo_sessions"
 )
-CONTENDERS = [EMPTY, *_of("sqlite"), *_of("postgres")]
+EMPTY_GTHREAD = replace(
+    EMPTY, name="empty-falcon-gthread", title="The same behind gunicorn's gthread", worker_class="gthread"
+)
+CONTENDERS = [EMPTY, EMPTY_GTHREAD, *_of("sqlite"), *_of("postgres")]
 BY_NAME = {contender.name: contender for contender in CONTENDERS}

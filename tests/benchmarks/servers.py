@@ -20,7 +20,7 @@ import psutil
 import psycopg
 
 from entrypoints import gunicorn_conf
-from tests.benchmarks.contenders import EMPTY, Contender
+from tests.benchmarks.contenders import Contender
 from tests.benchmarks.load import Job, Report
 from tests.postgres import PostgresServer
 
@@ -70,7 +70,7 @@ class Server:
         }
         prepared = self._run("-m", contender.sessions, str(CLIENTS))
         self.tokens: list[str] = prepared["tokens"]
-        if contender is EMPTY:
+        if not contender.database:
             self._environment["BENCH_ANSWER"] = prepared["answer"]
         self.port, self.seconds_to_ready = 0, 0.0
         self._start(worker)
@@ -93,7 +93,8 @@ class Server:
     def _start(self, worker: WorkerKind) -> None:
         """Start gunicorn on a socket that is bound already, and ask until it is ready."""
         app = "counted:app" if "BENCH_APP" in self._environment else self.contender.app
-        options = ["--worker-class", worker.worker_class, "--threads", str(worker.threads), "--workers", "1"]
+        worker_class = self.contender.worker_class or worker.worker_class
+        options = ["--worker-class", worker_class, "--threads", str(worker.threads), "--workers", "1"]
         if self.contender.is_nuovo:
             options = ["--config", str(files("entrypoints") / "gunicorn_conf.py"), *options]
         else:  # the same settings without Nuovo's logs and what they import

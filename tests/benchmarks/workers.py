@@ -2,6 +2,7 @@
 
 import statistics
 import sys
+from contextlib import ExitStack
 from dataclasses import asdict
 from typing import Any
 
@@ -27,17 +28,19 @@ def compare_workers(stage: Stage, *, rounds: int, seconds: float) -> dict[str, A
     document = {}
     for database in _DATABASES:
         nuovo = BY_NAME[f"nuovo-{database}"]
-        rate = _EQUAL_SHARE * take_turn(stage, nuovo, seconds, PACKAGED).requests_per_second
         turns: dict[str, list[Turn]] = {kind.title: [] for kind in KINDS}
-        for number in range(rounds):
-            for kind in KINDS if number % 2 == 0 else reversed(KINDS):
-                turn = take_turn(stage, nuovo, seconds, kind, rate=rate)
-                turns[kind.title].append(turn)
-                sys.stdout.write(
-                    f"round {number + 1}  {database:8s} {kind.title:28s} {turn.requests_per_second:7.0f}/s"
-                    f"  steady p99 {turn.steady_p99:7.2f}  p99.9 {turn.steady_p999:7.2f} ms\n"
-                )
-                sys.stdout.flush()
+        with ExitStack() as stack:
+            servers = {kind.title: stack.enter_context(stage.serve(nuovo, kind)) for kind in KINDS}
+            rate = _EQUAL_SHARE * take_turn(stage, servers[PACKAGED.title], seconds).requests_per_second
+            for number in range(rounds):
+                for title in list(servers) if number % 2 == 0 else reversed(servers):
+                    turn = take_turn(stage, servers[title], seconds, rate=rate)
+                    turns[title].append(turn)
+                    sys.stdout.write(
+                        f"round {number + 1}  {database:8s} {title:28s} {turn.requests_per_second:7.0f}/s"
+                        f"  steady p99 {turn.steady_p99:7.2f}  p99.9 {turn.steady_p999:7.2f} ms\n"
+                    )
+                    sys.stdout.flush()
         document[database] = {
             "rate": rate,
             "kinds": {
