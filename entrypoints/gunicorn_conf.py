@@ -4,7 +4,10 @@ import logging
 import shutil
 import socket
 import struct
+import time
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ from infrastructure.logs import configure_logging
 
 _READ_TIMEOUT = 10
 """Seconds that a connection may stall while a request is read; longer ones would hold a thread for ever."""
+_SIGN_OF_LIFE_POLL = 0.02
 
 
 class StructuredLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
@@ -55,9 +59,47 @@ forwarded_allow_ips = ""
 
 
 def when_ready(server: Any) -> None:
-    """Give accepted connections, which inherit it from the listeners, a limit on every read."""
+    """Give accepted connections, which inherit it from the listeners, a limit on every read; make reloads safe."""
     for listener in server.LISTENERS:
         listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", _READ_TIMEOUT, 0))
+    server.reload = partial(_reload, server, server.reload)
+
+
+def _reload(server: Any, reload: Callable[[], None]) -> None:
+    """Reload as nginx does: wrong settings change nothing, and the old workers serve until the new ones do.
+
+    Gunicorn by itself would end the service over a setting with which new workers cannot start, and stop the old ones
+    while the new ones are still loading.
+    """
+    try:
+        load_settings()
+    except SettingsError as error:
+        problems = "; ".join(error.problems)
+        server.log.error("Nothing was reloaded, the old settings stay: %s", problems)  # noqa: TRY400  words, no trace
+        return
+    stop_surplus = server.manage_workers
+    server.manage_workers = partial(_stop_when_new_ones_serve, server, stop_surplus)
+    try:
+        reload()
+    finally:
+        server.manage_workers = stop_surplus
+
+
+def _stop_when_new_ones_serve(server: Any, stop_surplus: Callable[[], None]) -> None:
+    """Let workers beyond the wanted number stop once each of the youngest has entered its loop, or has had its time."""
+    youngest = sorted(server.WORKERS.values(), key=lambda worker: worker.age)[-server.cfg.workers :]
+    # A worker's first sign of life comes when it listens.
+    silent = {worker: worker.tmp.last_update() for worker in youngest}
+    give_up_at = time.monotonic() + server.cfg.timeout
+    while silent and time.monotonic() < give_up_at:
+        time.sleep(_SIGN_OF_LIFE_POLL)
+        server.reap_workers()
+        silent = {
+            worker: sign
+            for worker, sign in silent.items()
+            if worker.pid in server.WORKERS and worker.tmp.last_update() == sign
+        }
+    stop_surplus()
 
 
 def on_exit(server: Any) -> None:

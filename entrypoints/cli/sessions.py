@@ -4,6 +4,7 @@ import click
 
 from domain.model.sessions import MAX_DEVICE_LENGTH
 from domain.model.users import is_text
+from entrypoints.cli.arguments import a_session_id, a_user_id
 from entrypoints.cli.output import at, in_words, operations, print_json, print_table
 
 
@@ -13,7 +14,7 @@ def sessions() -> None:
 
 
 @sessions.command()
-@click.argument("user_id")
+@click.argument("user_id", metavar="USER_ID", callback=a_user_id)
 @click.option("--device", default="", help="What the user will know the session by, such as 'Firefox on Linux'.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @in_words
@@ -35,7 +36,7 @@ def start(user_id: str, device: str, *, as_json: bool) -> None:
 
 
 @sessions.command("list")
-@click.argument("user_id")
+@click.argument("user_id", metavar="USER_ID", callback=a_user_id)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 @in_words
 def list_(user_id: str, *, as_json: bool) -> None:
@@ -62,8 +63,8 @@ def list_(user_id: str, *, as_json: bool) -> None:
 
 
 @sessions.command()
-@click.option("--session", "session_id", metavar="ID", help="End this session.")
-@click.option("--user", "user_id", metavar="ID", help="End all sessions of this user.")
+@click.option("--session", "session_id", metavar="ID", callback=a_session_id, help="End this session.")
+@click.option("--user", "user_id", metavar="ID", callback=a_user_id, help="End all sessions of this user.")
 @in_words
 def revoke(session_id: str | None, user_id: str | None) -> None:
     """End one session, or all of a user's. It cannot be undone."""

@@ -2,7 +2,8 @@
 
 import click
 
-from domain.model.users import User, is_user_id
+from domain.model.users import User
+from entrypoints.cli.arguments import a_user_id
 from entrypoints.cli.output import in_words, operations, print_json, print_table
 
 
@@ -15,13 +16,11 @@ def users() -> None:
 
 
 @users.command()
-@click.argument("user_id", metavar="ID")
+@click.argument("user_id", metavar="ID", callback=a_user_id)
 @click.option("--disabled", is_flag=True, help="Refuse this user's refresh tokens, old and new.")
 @in_words
 def add(user_id: str, *, disabled: bool) -> None:
     """Add a user, or switch an existing one on or off."""
-    if not is_user_id(user_id):
-        raise click.BadParameter("must have 1 to 255 characters, none of them a control character")
     operations().users.put(User(id=user_id, active=not disabled))
     click.echo(f"User {user_id} is {'disabled' if disabled else 'active'}.")
 
@@ -39,7 +38,7 @@ def list_(*, as_json: bool) -> None:
 
 
 @users.command()
-@click.argument("user_id", metavar="ID")
+@click.argument("user_id", metavar="ID", callback=a_user_id)
 @in_words
 def remove(user_id: str) -> None:
     """Remove a user. Their refresh tokens are answered with 404 from now on."""

@@ -110,7 +110,7 @@ def test_revoke_all_sessions_of_a_user(nuovo: Nuovo, service: FakeService) -> No
     service.refresh(others["refresh_token"])
 
 
-@pytest.mark.parametrize("arguments", [(), ("--session", "x", "--user", "ada")])
+@pytest.mark.parametrize("arguments", [(), ("--session", "s" * 22, "--user", "ada")])
 def test_revoke_wants_one_of_the_two(nuovo: Nuovo, arguments: tuple[str, ...]) -> None:
     result = nuovo("sessions", "revoke", *arguments)
     assert (result.exit_code, result.stdout) == (2, "")

@@ -123,10 +123,18 @@ def test_a_reload_changes_the_key_and_logs_nobody_out(tmp_path: Path, databases:
             assert client.refresh(idle).status == 401
 
 
-def test_a_reload_with_a_wrong_setting_ends_the_service_and_says_why(tmp_path: Path, databases: Databases) -> None:
-    """As gunicorn does it: a service that can no longer start is not hidden behind workers of yesterday."""
+def test_a_reload_with_a_wrong_setting_changes_nothing_and_says_why(tmp_path: Path, databases: Databases) -> None:
+    """As nginx does it. Gunicorn by itself would end the service, since its new workers cannot start."""
+    env_file = tmp_path / ".env"
     with Nuovo(tmp_path, databases.new("sqlite")) as nuovo:
-        (tmp_path / ".env").write_text("NUOVO_LEEWAY=much", encoding="utf-8")
+        before = nuovo.worker_pids
+        env_file.write_text("NUOVO_LEEWAY=much", encoding="utf-8")
         nuovo.hup()
-        assert nuovo.wait() != 0
-        assert "NUOVO_LEEWAY: input should be a valid integer" in nuovo.log_text
+        nuovo.await_log("Nothing was reloaded, the old settings stay: NUOVO_LEEWAY: input should be a valid integer")
+        assert nuovo.worker_pids == before
+        nuovo.await_ok("/health/ready")
+
+        env_file.write_text("NUOVO_LEEWAY=1", encoding="utf-8")
+        nuovo.hup()
+        wait_for("new workers alone", lambda: nuovo.worker_pids and not nuovo.worker_pids & before)
+        nuovo.await_ok("/health/ready")
