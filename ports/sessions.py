@@ -3,7 +3,8 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
-from domain.model.sessions import RevocationReason, Rotation, Session, Standing
+from domain.model.decisions import Standing
+from domain.model.sessions import RevocationReason, Rotation, Session
 from domain.model.tokens import RefreshToken
 from ports.users import Users
 

@@ -14,7 +14,10 @@ import pytest
 sys.path.append(str(Path(__file__).parent.parent))
 
 from tests.fakes.service import FakeService
+from tests.figures import figures, print_figures
 from tests.postgres import PostgresServer
+
+__all__ = ["figures"]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -65,3 +68,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 def _with_database(url: str, name: str) -> str:
     head, _, parameters = url.partition("?")
     return f"{head.rsplit('/', 1)[0]}/{name}" + (f"?{parameters}" if parameters else "")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    print_figures(terminalreporter)

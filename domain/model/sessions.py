@@ -1,11 +1,10 @@
-"""Sessions, and the rule that decides what a presented refresh token is worth.
+"""Sessions: one sign-in of one user on one device each, a *token family* in the terms of RFC 9700, section 4.14.2.
 
-A session is one sign-in of one user on one device, a *token family* in the terms of RFC 9700, section 4.14.2.
-Its whole state is one row. Every decision compares generations; none compares times of issue.
+A session's whole state is one row, and every refresh is one step of it from a generation to the next.
 """
 
 from dataclasses import dataclass, replace
-from enum import Enum, StrEnum
+from enum import StrEnum
 
 from domain.model.tokens import FIRST_GENERATION, RefreshToken
 
@@ -38,23 +37,6 @@ class RevocationReason(StrEnum):
     REUSE = "reuse"
     ENDED_BY_USER = "ended_by_user"
     ENDED_BY_OPERATOR = "ended_by_operator"
-
-
-class Decision(Enum):
-    """What is to be done with an authentic, unexpired refresh token of an existing user."""
-
-    ADVANCE = "advance"
-    """It is the current token: rotate."""
-    HEAL = "heal"
-    """This service signed for a generation that the store has lost: move the store forward, then rotate."""
-    REPLAY = "replay"
-    """It was current a moment ago: hand out the current token once more."""
-    RECOVER = "recover"
-    """Its successor never came back, most likely lost on the way: leave that one behind and rotate."""
-    REFUSE = "refuse"
-    """The session is over."""
-    END_SESSION = "end_session"
-    """Reuse: two parties hold tokens of one session, and one of them stole it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,53 +231,9 @@ class Session:
         """
         proofs = [mark for mark in (self.newer_mark, self.older_mark) if mark is not None]
         proofs.append(Mark(generation=self.parent_generation, superseded_at=self.rotated_at))
-        return any(p.generation <= generation and _within(grace, p.superseded_at, now) for p in proofs)
+        return any(p.generation <= generation and is_within(grace, p.superseded_at, now) for p in proofs)
 
 
-def _within(span: int, instant: int, now: int) -> bool:
+def is_within(span: int, instant: int, now: int) -> bool:
     """Tell whether `instant` is at most `span` away; a clock set back does not stretch a span of 0 or more."""
     return span > 0 and abs(now - instant) <= span
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """All that a store knows about a session and its user, read at one moment.
-
-    `session` is `None` if there is no row. Sessions that started at or before `cut_off` are over: all of the user's
-    were ended then. Without a row, tokens that expire at or before `purged_until` are over, whatever the clock says
-    now: their session may have been purged, and its revocation with it.
-    """
-
-    session: Session | None
-    cut_off: int | None
-    purged_until: int | None
-
-    def decide(self, token: RefreshToken, *, now: int, policy: SessionPolicy) -> Decision:
-        """Return what is to be done with `token`. The order of the lines is the rule."""
-        session, generation = self.session, token.generation
-        if self._is_over_for(token):
-            return Decision.REFUSE
-        if session is None or session.generation < generation:
-            return Decision.HEAL
-        if session.generation == generation:
-            return Decision.ADVANCE
-        if session.superseded_within(policy.replay_grace, generation, now=now):
-            return Decision.REPLAY
-        if session.parent_generation == generation and _within(policy.lost_answer_recovery, session.rotated_at, now):
-            return Decision.RECOVER
-        return Decision.END_SESSION
-
-    @property
-    def live_session(self) -> Session | None:
-        """The session, if there is one and neither it nor all of the user's sessions were ended."""
-        session = self.session
-        if session is None or session.revoked_at is not None:
-            return None
-        return None if self.cut_off is not None and session.started_at <= self.cut_off else session
-
-    def _is_over_for(self, token: RefreshToken) -> bool:
-        if self.cut_off is not None and token.started_at <= self.cut_off:
-            return True
-        if self.session is None:
-            return self.purged_until is not None and token.expires_at <= self.purged_until
-        return self.session.revoked_at is not None

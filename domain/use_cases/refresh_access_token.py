@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Never
 
+from domain.model.decisions import Decision
 from domain.model.errors import (
     InvalidRefreshTokenError,
     RefreshTokenExpiredError,
@@ -10,7 +11,7 @@ from domain.model.errors import (
     StoreUnavailableError,
     UserNotFoundError,
 )
-from domain.model.sessions import Decision, RevocationReason, Rotation, SessionPolicy, rotate
+from domain.model.sessions import RevocationReason, Rotation, SessionPolicy, rotate
 from domain.model.tokens import AccessToken, RefreshToken, TokenPair
 from ports.clock import Clock
 from ports.security_log import Happening, SecurityEvent, SecurityLog

@@ -5,13 +5,13 @@ from typing import Any
 
 from peewee import SQL, Case, Join, Select, fn
 
+from domain.model.decisions import Standing
 from domain.model.sessions import (
     MAX_SESSION_TTL,
     Mark,
     RevocationReason,
     Rotation,
     Session,
-    Standing,
 )
 from domain.model.tokens import RefreshToken
 from infrastructure.peewee.database import Engine

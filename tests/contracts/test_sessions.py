@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from domain.model.sessions import MAX_SESSION_TTL, RevocationReason, Session, SessionPolicy, Standing, rotate
+from domain.model.decisions import Standing
+from domain.model.sessions import MAX_SESSION_TTL, RevocationReason, Session, SessionPolicy, rotate
 from domain.model.tokens import new_id
 from ports.sessions import Sessions
 from tests.builders import after_steps, new_session, new_user_id, next_step, restoring_step

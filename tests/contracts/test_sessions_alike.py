@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from domain.model.sessions import RevocationReason, Rotation, Session, SessionPolicy, Standing, rotate
+from domain.model.decisions import Standing
+from domain.model.sessions import RevocationReason, Rotation, Session, SessionPolicy, rotate
 from domain.model.tokens import RefreshToken
 from infrastructure.peewee.sessions import PeeweeSessions
 from ports.sessions import Sessions

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from domain.model.sessions import MAX_SESSION_TTL, Decision, RevocationReason, SessionPolicy
+from domain.model.decisions import Decision
+from domain.model.sessions import MAX_SESSION_TTL, RevocationReason, SessionPolicy
 from domain.model.tokens import new_id
 from ports.sessions import Sessions
 from tests.builders import POLICY, new_session, new_user_id, next_step, restoring_step

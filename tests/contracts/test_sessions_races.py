@@ -1,6 +1,7 @@
 """What every store of sessions promises however many threads call it at once."""
 
-from domain.model.sessions import Decision, RevocationReason, Session, rotate
+from domain.model.decisions import Decision
+from domain.model.sessions import RevocationReason, Session, rotate
 from domain.model.tokens import RefreshToken
 from ports.sessions import Sessions
 from tests.builders import POLICY, new_session, restoring_step

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from threading import RLock
 
-from domain.model.sessions import MAX_SESSION_TTL, RevocationReason, Rotation, Session, Standing
+from domain.model.decisions import Standing
+from domain.model.sessions import MAX_SESSION_TTL, RevocationReason, Rotation, Session
 from domain.model.tokens import RefreshToken
 from ports.sessions import Sessions
 

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from domain.model.sessions import Decision, Mark, RevocationReason, Rotation, Session, SessionPolicy, Standing
+from domain.model.decisions import Decision, Standing
+from domain.model.sessions import Mark, RevocationReason, Rotation, Session, SessionPolicy
 from domain.model.tokens import RefreshToken
 from tests.fakes.sessions import FakeSessions
 

@@ -5,9 +5,10 @@
 
 import pytest
 
+from tests.figures import Figures
 from tests.simulation.browsers import Weather
 from tests.simulation.campaign import Plunder, Tally, honest, on_all_cores, stolen
-from tests.simulation.conftest import STRESS, Figures
+from tests.simulation.conftest import STRESS
 from tests.simulation.rules import RULES
 
 WAKE_UPS = 200

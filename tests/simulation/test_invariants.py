@@ -7,8 +7,9 @@ import pytest
 from domain.model.errors import NuovoError
 from domain.model.sessions import SessionPolicy
 from tests.fakes.sessions import FakeSessions
+from tests.figures import Figures
 from tests.simulation import broken, checks
-from tests.simulation.conftest import STRESS, Figures
+from tests.simulation.conftest import STRESS
 from tests.simulation.interleavings import Explorer, World, stolen_worlds
 from tests.simulation.lifecycles import Lifecycles
 

@@ -6,12 +6,13 @@ from itertools import permutations, product
 
 import pytest
 
+from domain.model.decisions import Standing
 from domain.model.errors import InvalidRefreshTokenError, SessionNotFoundError
-from domain.model.sessions import RevocationReason, Rotation, Standing
+from domain.model.sessions import RevocationReason, Rotation
 from domain.model.tokens import RefreshToken
 from tests.fakes.service import FakeService
 from tests.fakes.sessions import FakeSessions
-from tests.simulation.conftest import Figures
+from tests.figures import Figures
 
 MOST_CALLS = 4
 """A request that loses a race and finds reuse speaks to the store so often."""

@@ -12,8 +12,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from domain.model.decisions import Decision
 from domain.model.errors import InvalidRefreshTokenError
-from domain.model.sessions import Decision, SessionPolicy
+from domain.model.sessions import SessionPolicy
 from tests.fakes.clock import START
 from tests.fakes.service import FakeService
 from tests.fakes.sessions import FakeSessions

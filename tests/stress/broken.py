@@ -6,8 +6,9 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from domain.model.decisions import Decision, Standing
 from domain.model.errors import InvalidRefreshTokenError, RefusalCause
-from domain.model.sessions import Decision, Mark, RevocationReason, Rotation, Session, SessionPolicy, Standing
+from domain.model.sessions import Mark, RevocationReason, Rotation, Session, SessionPolicy
 from domain.model.tokens import RefreshToken
 from infrastructure.authlib.key_ring import KeyRing
 from infrastructure.authlib.token_codec import AuthlibTokenCodec

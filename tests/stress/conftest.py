@@ -1,4 +1,4 @@
-"""Figures of the run, and client processes that tests share."""
+"""Databases and client processes that tests share."""
 
 from collections.abc import Iterator
 
@@ -8,25 +8,7 @@ from tests.e2e.conftest import KINDS, databases, kind
 from tests.e2e.database import Database, Databases
 from tests.stress.crowd import Crowd
 
-__all__ = ["crowd", "databases", "figures", "kind"]
-
-_FIGURES = pytest.StashKey[list[tuple[str, str]]]()
-
-
-class Figures:
-    """What was tried, how often, and what came of it: printed at the end as rows of a Markdown table."""
-
-    def __init__(self, rows: list[tuple[str, str]]) -> None:
-        self._rows = rows
-
-    def add(self, what: str, figure: str) -> None:
-        self._rows.append((what, figure))
-
-
-@pytest.fixture
-def figures(request: pytest.FixtureRequest) -> Figures:
-    """Where a test leaves its figures."""
-    return Figures(request.config.stash.setdefault(_FIGURES, []))
+__all__ = ["crowd", "databases", "kind"]
 
 
 @pytest.fixture(scope="module")
@@ -50,11 +32,3 @@ def crowd() -> Iterator[Crowd]:
     crowd = Crowd(3)
     yield crowd
     crowd.close()
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if rows := config.stash.get(_FIGURES, []):
-        terminalreporter.section("figures")
-        terminalreporter.write_line("| tried | found |\n|---|---|")
-        for what, figure in sorted(rows):
-            terminalreporter.write_line(f"| {what} | {figure} |")

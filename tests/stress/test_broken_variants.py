@@ -3,8 +3,8 @@
 import pytest
 
 from tests.fakes.sessions import FakeSessions
+from tests.figures import Figures
 from tests.stress.broken import STORES, ComparesTimes, ForkingCodec
-from tests.stress.conftest import Figures
 from tests.stress.in_process import play_in_process
 from tests.stress.model import Rules
 from tests.stress.stories import EVERY, hurried

@@ -14,7 +14,7 @@ from infrastructure.peewee.sessions import PeeweeSessions
 from infrastructure.peewee.users import PeeweeUserDirectory, PeeweeUsers, UsersTable
 from ports.security_log import Happening
 from tests.fakes.service import FakeService
-from tests.stress.conftest import Figures
+from tests.figures import Figures
 from tests.stress.in_process import codec
 
 _RETRIES = 3

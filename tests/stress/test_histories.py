@@ -9,8 +9,8 @@ import pytest
 from tests.e2e.conftest import KINDS
 from tests.e2e.database import Database, Databases
 from tests.e2e.server import Nuovo
+from tests.figures import Figures
 from tests.stress.checker import breaches_of, by_session
-from tests.stress.conftest import Figures
 from tests.stress.crowd import Crowd, Target, add_users, ended, snapshots
 from tests.stress.model import Rules
 from tests.stress.stories import EVERY

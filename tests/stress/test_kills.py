@@ -11,8 +11,8 @@ import pytest
 from tests.e2e.client import Client
 from tests.e2e.database import Database, Databases
 from tests.e2e.server import USER, Nuovo
+from tests.figures import Figures
 from tests.stress.checker import breaches_of
-from tests.stress.conftest import Figures
 from tests.stress.crowd import Crowd, Target, add_users, ended, snapshots
 from tests.stress.faulty import KILL_POINTS, FaultyNuovo
 from tests.stress.history import claims_of, generation_of

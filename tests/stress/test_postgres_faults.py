@@ -16,9 +16,9 @@ import pytest
 from tests.e2e.client import Client
 from tests.e2e.database import Database, Databases
 from tests.e2e.server import USER, Nuovo
+from tests.figures import Figures
 from tests.postgres import PostgresServer
 from tests.stress.checker import breaches_of
-from tests.stress.conftest import Figures
 from tests.stress.crowd import Crowd, Target, add_users, ended, snapshot
 from tests.stress.history import Event
 from tests.stress.model import Rules

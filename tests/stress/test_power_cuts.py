@@ -15,8 +15,8 @@ import pytest
 from tests.e2e.client import Client
 from tests.e2e.database import Database, Databases
 from tests.e2e.server import Nuovo, wait_for
+from tests.figures import Figures
 from tests.postgres import PostgresServer
-from tests.stress.conftest import Figures
 from tests.stress.history import generation_of, session_of
 
 _ROUNDS = 5

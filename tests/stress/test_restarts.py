@@ -12,7 +12,7 @@ import pytest
 from tests.e2e.client import Client
 from tests.e2e.database import Database, Databases
 from tests.e2e.server import USER, Nuovo, wait_for
-from tests.stress.conftest import Figures
+from tests.figures import Figures
 from tests.stress.traffic import slow_clients, traffic
 
 _PER_SECOND = 200

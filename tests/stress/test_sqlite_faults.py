@@ -19,7 +19,7 @@ from tests.builders import new_session
 from tests.e2e.client import Client
 from tests.e2e.database import Database, Databases
 from tests.e2e.server import USER, Nuovo
-from tests.stress.conftest import Figures
+from tests.figures import Figures
 
 _PROCESSES = 8
 _OPERATIONS = 300

@@ -11,7 +11,7 @@ from infrastructure.peewee.database import Engine, open_engine
 from infrastructure.peewee.sessions import PeeweeSessions
 from infrastructure.peewee.users import PeeweeUserDirectory
 from tests.fakes.service import FakeService
-from tests.stress.conftest import Figures
+from tests.figures import Figures
 from tests.stress.history import generation_of, session_of
 from tests.stress.in_process import codec
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from domain.model.sessions import Decision, RevocationReason, Session, SessionPolicy, Standing, rotate
+from domain.model.decisions import Decision, Standing
+from domain.model.sessions import RevocationReason, Session, SessionPolicy, rotate
 from domain.model.tokens import RefreshToken
 from tests.builders import new_session
 from tests.fakes.clock import START

@@ -2,7 +2,8 @@
 
 import pytest
 
-from domain.model.sessions import Mark, RevocationReason, Session, SessionPolicy, Standing, rotate
+from domain.model.decisions import Standing
+from domain.model.sessions import Mark, RevocationReason, Session, SessionPolicy, rotate
 from domain.model.tokens import RefreshToken, new_id
 from tests.builders import after_steps, new_session, next_step, restoring_step
 from tests.fakes.clock import START
