@@ -1,9 +1,9 @@
 """A gunicorn worker that never waits for a client.
 
-Gunicorn's threaded worker gives a connection to a thread as soon as its first byte is there, and waits in the loop
-for clients that are slow to hang up. So a few clients that stall or drip hold every thread, or the loop itself, and
-honest ones wait behind them. Here the event loop gathers each request, and a thread gets it only when it is complete;
-nobody is waited for anywhere else.
+Gunicorn's threaded worker gives a connection to a thread as soon as its first byte is there, waits there for clients
+that read slowly, and waits in the loop for those that are slow to hang up. So a few clients that stall or drip hold every
+thread, or the loop itself, and honest ones wait behind them. Here the event loop gathers each request and delivers each
+answer, without waiting for anybody (docs/decisions/0006).
 
 This reaches into gunicorn's own worker, which is why its version is pinned; `tests/e2e` holds it to its promise.
 """
@@ -364,13 +364,13 @@ def _answer(status: bytes, message: bytes) -> bytes:
 
 class _Arrival(Enum):
     PARTIAL = "wait for more"
-    WHOLE = "a thread can answer it without waiting"
-    UNREAD = "a thread can refuse it by its announced size, and must not read it"
+    WHOLE = "it can be answered without waiting"
+    UNREAD = "it can be refused by its announced size, and must not be read"
     TOO_LARGE = "more than is waited for, and no size was announced"
 
 
 def _arrival_of(arrived: bytearray) -> _Arrival:
-    """Tell what a thread could do with what has arrived."""
+    """Tell what can be done with what has arrived."""
     end = arrived.find(b"\r\n\r\n")
     if end < 0:
         return _Arrival.PARTIAL

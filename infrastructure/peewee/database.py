@@ -26,6 +26,9 @@ _LOCK_BUDGET = 5
 """Seconds that a statement waits for a lock, or on PostgreSQL for anything, before it is given up."""
 _LOCK_POLL = 0.01
 _CONNECT_TIMEOUT = 3
+_SLOW_CONNECT = 1.0
+_PAUSE_AFTER_SLOW_CONNECT = 2.0
+"""Seconds without a new try: whoever waits for a server that swallows everything must not queue behind each other."""
 _PAGE_SIZE = 2048
 """Bytes. A refresh changes one row and writes its page: half of SQLite's usual size is half of the work."""
 
@@ -51,6 +54,7 @@ class Engine:
 
     def __init__(self, peewee: Database) -> None:
         self.peewee = peewee
+        self._away_until = 0.0
         in_child = WeakMethod(self._start_afresh)
         os.register_at_fork(after_in_child=lambda: (start_afresh := in_child()) and start_afresh())
 
@@ -84,6 +88,9 @@ class Engine:
         """Return what `work` returns, running it again after a dead connection or a lost conflict."""
         conflicts, reopened = 0, False
         while True:
+            begun = time.monotonic()
+            if begun < self._away_until:
+                raise StoreUnavailableError("the server could not be reached a moment ago")
             try:
                 return work()
             except DataError:
@@ -93,6 +100,9 @@ class Engine:
                 if trouble is _Trouble.CONFLICT and conflicts < MAX_CONFLICT_RETRIES:
                     conflicts += 1
                     continue
+                is_away = trouble is _Trouble.DEAD_CONNECTION and self.peewee.is_closed()
+                if is_away and time.monotonic() - begun >= _SLOW_CONNECT:
+                    self._away_until = time.monotonic() + _PAUSE_AFTER_SLOW_CONNECT
                 # A connection that failed is not trusted again: the next statement opens a new one.
                 self.drop_connection()
                 if trouble is _Trouble.DEAD_CONNECTION and not reopened:

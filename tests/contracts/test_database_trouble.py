@@ -5,6 +5,7 @@ Every method of every port that Peewee implements is tried in each kind of troub
 
 import socket
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,6 +70,25 @@ def test_database_away(url_of_nothing: str, engines: Engines) -> None:
         with pytest.raises(StoreUnavailableError) as caught:
             of_the_schema()
         assert "hunter2hunter2" not in str(caught.value)
+
+
+def test_server_that_swallows_everything(engines: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One request waits for it, those behind it do not, and a little later the next one tries again."""
+    monkeypatch.setattr(database, "_PAUSE_AFTER_SLOW_CONNECT", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        engine = engines.open(f"postgresql://nobody@127.0.0.1:{silent.getsockname()[1]}/nuovo?connect_timeout=2")
+        read = READS["sessions.get"]
+
+        def seconds_until_unavailable() -> float:
+            begun = time.monotonic()
+            with pytest.raises(StoreUnavailableError):
+                read(engine)
+            return time.monotonic() - begun
+
+        assert seconds_until_unavailable() > 1
+        assert max(seconds_until_unavailable() for _ in range(10)) < 0.2
+        time.sleep(0.3)
+        assert seconds_until_unavailable() > 1
 
 
 def test_database_that_comes_late(tmp_path: Path, migrated_sqlite: Path, engines: Engines) -> None:
