@@ -1,9 +1,9 @@
 """A gunicorn worker that never waits for a client.
 
 Gunicorn's threaded worker gives a connection to a thread as soon as its first byte is there, waits there for clients
-that read slowly, and waits in the loop for those that are slow to hang up. So a few clients that stall or drip hold every
-thread, or the loop itself, and honest ones wait behind them. Here the event loop gathers each request and delivers each
-answer, without waiting for anybody (docs/decisions/0006).
+that read slowly, and waits in the loop for those that are slow to hang up. So a few clients that stall or drip hold
+every thread, or the loop itself, and honest ones wait behind them. Here the event loop gathers each request and
+delivers each answer, without waiting for anybody (docs/decisions/0006).
 
 This reaches into gunicorn's own worker, which is why its version is pinned; `tests/e2e` holds it to its promise.
 """
