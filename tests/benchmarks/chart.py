@@ -25,6 +25,7 @@ text { font: 13px system-ui, sans-serif; fill: #1f2328; }
 _WIDTH = 760
 _LABELS = 270
 _ROW = 26
+_LABEL_HEIGHT = 17
 
 
 def bars(title: str, groups: Mapping[str, Sequence[tuple[str, float, str]]], unit: str) -> str:
@@ -74,7 +75,10 @@ def curves(
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
         parts.append(f'<polyline class="line {kind}" style="fill: none" points="{path}"/>')
         parts += [f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in places]
-        parts.append(_text(places[-1][0] + 10, places[-1][1] + 4, name))
+    label_y = 0.0
+    for name, (x, y) in sorted(((name, at(*points[-1])) for name, points in lines.items()), key=lambda end: end[1][1]):
+        label_y = max(y + 4, label_y + _LABEL_HEIGHT)  # labels of lines that end together stand below each other
+        parts.append(_text(x + 10, label_y, name))
     return _document(parts, bottom + 56, title)
 
 

@@ -36,8 +36,8 @@ def measure_growth(largest: int) -> dict[str, list[dict[str, float]]]:
     curves: dict[str, list[dict[str, float]]] = {
         "Nuovo, by sessions": _nuovo_sessions([n for n in SESSIONS if n <= largest]),
         "simplejwt, by sessions": [_simplejwt(n, 0) for n in SESSIONS if n <= largest],
-        "Nuovo, by refreshes of 1,000 sessions": _nuovo_refreshes([n for n in REFRESHES if n <= largest]),
-        "simplejwt, by refreshes of 1,000 sessions": [_simplejwt(_FEW, n) for n in REFRESHES if n <= largest],
+        "Nuovo, by refreshes": _nuovo_refreshes([n for n in REFRESHES if n <= largest]),
+        "simplejwt, by refreshes": [_simplejwt(_FEW, n) for n in REFRESHES if n <= largest],
     }
     return curves
 

@@ -102,7 +102,7 @@ def write_growth(folder: Path, measured: Mapping[str, Sequence[Mapping[str, floa
         [
             "# How cost grows",
             "",
-            "In process, on SQLite: some sessions are refreshed after that many sign-ins, or that many refreshes.",
+            "In process, on SQLite: sessions are refreshed after that many sign-ins, or that many refreshes of 1,000.",
             "",
             _machine(),
             "",
@@ -194,6 +194,6 @@ def _machine() -> str:
 def _write(folder: Path, name: str, text: str, document: Any, chart: str | None = None) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.md").write_text(text, encoding="utf-8")
-    (folder / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    (folder / f"{name}.json").write_text(json.dumps(document) + "\n", encoding="utf-8")
     if chart is not None:
         (folder / f"{name}.svg").write_text(chart, encoding="utf-8")
