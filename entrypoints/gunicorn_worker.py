@@ -10,6 +10,7 @@ This reaches into gunicorn's own worker, which is why its version is pinned; `te
 
 import errno
 import re
+import resource
 import selectors
 import socket
 import time
@@ -43,6 +44,10 @@ _MAX_HEAD = 64 * 1024
 _MAX_AWAITED_BODY = 16 * 1024
 """A body beyond this is not waited for: the application refuses it unread."""
 _RECEIVE_SIZE = 64 * 1024
+_OTHER_FILES = 64
+"""Of those that a process may have open, kept free for the database, the log and the like."""
+_LEAST_CONNECTIONS = 16
+_NO_MORE_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 _HAS_BODY = re.compile(rb"\r\n(?:content-length|transfer-encoding)[ \t]*:", re.IGNORECASE)
 _CONTENT_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*(?=\r\n|$)", re.IGNORECASE)
@@ -136,6 +141,9 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.cfg: Any = _Settings(self.cfg)
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if files != resource.RLIM_INFINITY:
+            self.worker_connections: int = min(self.worker_connections, max(_LEAST_CONNECTIONS, files - _OTHER_FILES))
         # Each is in the order of its deadlines, because every wait of a kind is equally long.
         self._arriving: dict[_Connection, None] = {}
         self._departing: dict[_Connection, None] = {}
@@ -163,10 +171,14 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
         try:
             client, address = listener.accept()
         except OSError as error:
+            if error.errno in _NO_MORE_FILES:  # gunicorn would let the worker die of it
+                return self._make_room()
             if error.errno not in (errno.EAGAIN, errno.ECONNABORTED, errno.EWOULDBLOCK):
                 raise
             return error.errno == errno.ECONNABORTED
         self.nr_conns += 1
+        if self.nr_conns + len(self._lingering) >= self.worker_connections:
+            self._make_room()
         conn = _Connection(self, _Socket(client), address, listener.getsockname())
         if self.cfg.is_ssl:  # what arrives is encrypted; a proxy in front should do this
             self.enqueue_req(conn)
@@ -210,8 +222,7 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
             self._refuse(conn, b"408 Request Timeout", b"Request timed out.")
         while self._departing and (conn := next(iter(self._departing))).deadline <= now:
             self._drop(conn)
-        # Clients that say nothing must not keep others out.
-        while self._idle and ((conn := next(iter(self._idle))).deadline <= now or self._is_full()):
+        while self._idle and (conn := next(iter(self._idle))).deadline <= now:
             self._drop(conn)
         while self._lingering and self._lingering[sock := next(iter(self._lingering))] <= now:
             self._hang_up(sock)
@@ -229,8 +240,19 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
         """Hang up on a client whose body was refused unread: it would be waited for here."""
         return bool(conn.is_whole and super()._keepalive_after(conn, keepalive))
 
-    def _is_full(self) -> bool:
-        return bool(self.nr_conns >= self.worker_connections)
+    def _make_room(self) -> bool:
+        """Hang up on whoever has had an answer, said nothing whole or read nothing for longest; tell if there was one.
+
+        With as many connections as can be held, those that only wait must not keep others out.
+        """
+        if self._lingering:
+            self._hang_up(next(iter(self._lingering)))
+            return True
+        for queue in (self._idle, self._arriving, self._departing):
+            if queue:
+                self._drop(next(iter(queue)))
+                return True
+        return False
 
     def _await_request(self, conn: _Connection) -> None:
         self._await(conn, self._arriving, REQUEST_TIMEOUT)

@@ -4,6 +4,7 @@ The worker gathers a request before it is answered. Each case is a request that 
 what has arrived, while the parser would wait for more.
 """
 
+import resource
 import socket
 import time
 from collections.abc import Iterator
@@ -32,6 +33,8 @@ _PAGE = "/docs/swagger-ui-bundle.js"
 _UNREAD_PAGE = f"GET {_PAGE} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
 _UNREAD_REFUSAL = _REFRESH + b"\r\n"
 UNREAD_REQUESTS = 5_000
+FILES = 64
+"""How many a worker may have open: some forty connections."""
 _BUFFER = 64 * 1024
 
 CASES = {
@@ -105,6 +108,22 @@ def test_a_slow_reader_gets_the_whole_page(served: Nuovo) -> None:
             if received < 4 * _BUFFER:
                 time.sleep(0.05)
     assert received > whole
+
+
+def test_more_connections_than_files(served: Nuovo) -> None:
+    """Whoever has waited longest makes room; the worker does not die of it."""
+    (worker,) = served.worker_pids
+    _require_answers(served)  # so that the database is open
+    before = resource.prlimit(worker, resource.RLIMIT_NOFILE)
+    resource.prlimit(worker, resource.RLIMIT_NOFILE, (FILES, before[1]))
+    try:
+        with ExitStack() as connections:
+            for _ in range(2 * FILES):
+                connections.enter_context(_connect(served)).sendall(_REFRESH)
+            _require_answers(served)
+    finally:
+        resource.prlimit(worker, resource.RLIMIT_NOFILE, before)
+    assert served.worker_pids == {worker}
 
 
 def _require_answers(nuovo: Nuovo) -> None:
