@@ -12,29 +12,16 @@ from domain.use_cases.start_session import StartSession
 from entrypoints.http.cross_site import CrossSiteGuard
 from entrypoints.http.envelope import fail, succeed
 from entrypoints.http.errors import InvalidFieldError
+from entrypoints.http.pages import JAVASCRIPT, STYLESHEET, answer_page
 from entrypoints.http.refresh_cookie import RefreshCookie
 from entrypoints.http.request_body import read_json_object
 
 _CLIENT_MAX_AGE = 3600
-_JAVASCRIPT = "text/javascript; charset=utf-8"
-_STYLESHEET = "text/css; charset=utf-8"
 _DEVICES = {"cookie": "Browser", "header": "Experiment"}
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
-# APPSEC: the page runs and styles itself with files served here alone, is framed by nobody, and turns no text into
-# markup: what a device or an error is called cannot become a script.
-_CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; "
-    "script-src 'self'; "
-    "style-src 'self'; "
-    "img-src data:; "
-    "connect-src 'self'; "
-    "base-uri 'none'; "
-    "form-action 'none'; "
-    "frame-ancestors 'none'; "
-    "require-trusted-types-for 'script'; "
-    "trusted-types 'none'"
-)
+# APPSEC: what a device or an error is called cannot become markup, let alone a script.
+_NO_MARKUP_FROM_TEXT = "; require-trusted-types-for 'script'; trusted-types 'none'"
 
 
 class ClientResource:
@@ -45,7 +32,7 @@ class ClientResource:
 
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
         """Answer with the module."""
-        resp.content_type = _JAVASCRIPT
+        resp.content_type = JAVASCRIPT
         resp.cache_control = ["public", f"max-age={_CLIENT_MAX_AGE}"]
         resp.data = self._module
 
@@ -56,17 +43,13 @@ class DemoResource:
     def __init__(self) -> None:
         self._page = _static("demo.html")
         self._assets = {
-            "demo.css": (_STYLESHEET, _static("demo.css")),
-            "demo.js": (_JAVASCRIPT, _static("demo.js")),
+            "demo.css": (STYLESHEET, _static("demo.css")),
+            "demo.js": (JAVASCRIPT, _static("demo.js")),
         }
 
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
         """Answer with the page."""
-        resp.content_type = falcon.MEDIA_HTML
-        resp.cache_control = ["no-cache"]
-        resp.set_header("Content-Security-Policy", _CONTENT_SECURITY_POLICY)
-        resp.set_header("Referrer-Policy", "no-referrer")
-        resp.data = self._page
+        answer_page(resp, self._page, stricter=_NO_MARKUP_FROM_TEXT)
 
     def on_get_asset(self, _req: falcon.Request, resp: falcon.Response, asset: str) -> None:
         """Answer with a file that the page loads. Any other name is an unknown path."""

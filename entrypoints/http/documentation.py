@@ -9,20 +9,9 @@ from importlib.resources import files
 
 import falcon
 
-_MAX_AGE = 3600
+from entrypoints.http.pages import JAVASCRIPT, STYLESHEET, answer_page
 
-# APPSEC: a browser may hold a refresh cookie of this origin, so the page runs no script that is not served here.
-# Swagger UI draws its icons from `data:` URLs; it needs no other exception.
-_CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; "
-    "script-src 'self'; "
-    "style-src 'self'; "
-    "img-src data:; "
-    "connect-src 'self'; "
-    "base-uri 'none'; "
-    "form-action 'none'; "
-    "frame-ancestors 'none'"
-)
+_MAX_AGE = 3600
 
 # Relative, so that the page also works behind a proxy that mounts the service below a prefix.
 _PAGE = b"""\
@@ -58,9 +47,6 @@ SwaggerUIBundle({
 });
 """
 
-_JAVASCRIPT = "text/javascript; charset=utf-8"
-_STYLESHEET = "text/css; charset=utf-8"
-
 
 class OpenApiResource:
     """`/openapi.json`: the OpenAPI document, byte for byte as it is kept beside this module."""
@@ -82,21 +68,17 @@ class DocsResource:
         swagger_ui = files("mkdocs_swagger_ui_tag").joinpath("swagger-ui")
         # Read when they are asked for: a developer looks at them now and then, and every worker would hold them.
         self._assets: dict[str, tuple[str, Callable[[], bytes]]] = {
-            "start.js": (_JAVASCRIPT, lambda: _START),
+            "start.js": (JAVASCRIPT, lambda: _START),
             "swagger-ui-bundle.js": (
-                _JAVASCRIPT,
+                JAVASCRIPT,
                 swagger_ui.joinpath("javascripts", "swagger-ui-bundle.js").read_bytes,
             ),
-            "swagger-ui.css": (_STYLESHEET, swagger_ui.joinpath("stylesheets", "swagger-ui.css").read_bytes),
+            "swagger-ui.css": (STYLESHEET, swagger_ui.joinpath("stylesheets", "swagger-ui.css").read_bytes),
         }
 
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
         """Answer with the page."""
-        resp.content_type = falcon.MEDIA_HTML
-        resp.cache_control = ["no-cache"]
-        resp.set_header("Content-Security-Policy", _CONTENT_SECURITY_POLICY)
-        resp.set_header("Referrer-Policy", "no-referrer")
-        resp.data = _PAGE
+        answer_page(resp, _PAGE)
 
     def on_get_asset(self, _req: falcon.Request, resp: falcon.Response, asset: str) -> None:
         """Answer with a file that the page loads. Any other name is an unknown path."""
