@@ -9,14 +9,12 @@ This reaches into gunicorn's own worker, which is why its version is pinned; `te
 """
 
 import errno
-import re
 import resource
 import selectors
 import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from enum import Enum
 from functools import lru_cache, partial
 from types import SimpleNamespace
 from typing import Any
@@ -32,6 +30,8 @@ from gunicorn.http.message import Request
 from gunicorn.http.parser import RequestParser
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from entrypoints.arrival import Arrival, arrival_of
+
 REQUEST_TIMEOUT = 10.0
 """Seconds in which a request must have arrived, however it drips."""
 _STOP_LINGER = 2.0
@@ -41,18 +41,11 @@ _DELIVERY_TIMEOUT = 60.0
 _HANG_UP_TIMEOUT = 2.0
 """Seconds that an answered client is given to hang up, so that it is not cut off before it has read the answer."""
 _MAX_HEAD = 64 * 1024
-_MAX_AWAITED_BODY = 16 * 1024
-"""A body beyond this is not waited for: the application refuses it unread."""
 _RECEIVE_SIZE = 64 * 1024
 _OTHER_FILES = 64
 """Of those that a process may have open, kept free for the database, the log and the like."""
 _LEAST_CONNECTIONS = 16
 _NO_MORE_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-
-_HAS_BODY = re.compile(rb"\r\n(?:content-length|transfer-encoding)[ \t]*:", re.IGNORECASE)
-_CONTENT_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*(?=\r\n|$)", re.IGNORECASE)
-_TRANSFER_ENCODING = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
-_CHUNK_SIZE = re.compile(rb"([0-9a-f]{1,8})[ \t]*(?:;[^\r\n]*)?\r\n", re.IGNORECASE)
 
 _PARSER_ANSWERS: tuple[tuple[type[Exception], tuple[bytes, bytes]], ...] = (
     (UnsupportedTransferCoding, (b"501 Not Implemented", b"Transfer coding not supported.")),
@@ -89,11 +82,21 @@ def _is_trusted_proxy(settings: _Settings, address: Any) -> bool:
 
 
 class _Socket(socket.socket):
-    """A client's socket that gathers what gunicorn writes: head and body leave together, and nobody waits for it."""
+    """A client's socket on which nothing waits, whatever gunicorn asks for.
+
+    It gathers what is written, so that head and body of an answer leave together.
+    """
 
     def __init__(self, accepted: socket.socket) -> None:
         super().__init__(accepted.family, accepted.type, accepted.proto, fileno=accepted.detach())
+        super().setblocking(False)
         self._gathered = bytearray()
+
+    def setblocking(self, flag: bool, /) -> None:
+        """Stay as it is: all of a request has arrived before gunicorn reads it, or it is not one."""
+
+    def settimeout(self, value: float | None, /) -> None:
+        """Stay as it is."""
 
     def sendall(self, data: Any, flags: int = 0, /) -> None:
         """Keep `data` until `deliver`."""
@@ -104,7 +107,7 @@ class _Socket(socket.socket):
         """Send as much of it as the client takes now; tell whether that was all. Raises `OSError`."""
         if self._gathered:
             with suppress(BlockingIOError):
-                del self._gathered[: self.send(self._gathered, socket.MSG_DONTWAIT)]
+                del self._gathered[: self.send(self._gathered)]
         return not self._gathered
 
 
@@ -179,10 +182,10 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
         self.nr_conns += 1
         if self.nr_conns + len(self._lingering) >= self.worker_connections:
             self._make_room()
-        conn = _Connection(self, _Socket(client), address, listener.getsockname())
         if self.cfg.is_ssl:  # what arrives is encrypted; a proxy in front should do this
-            self.enqueue_req(conn)
+            self.enqueue_req(TConn(self.cfg, client, address, listener.getsockname()))
         else:
+            conn = _Connection(self, _Socket(client), address, listener.getsockname())
             self._await_request(conn)
             self.receive(conn)
         return True
@@ -237,8 +240,8 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
         client.sendall(_answer(*(refused or _DEFECT)))
 
     def _keepalive_after(self, conn: _Connection, keepalive: bool) -> bool:
-        """Hang up on a client whose body was refused unread: it would be waited for here."""
-        return bool(conn.is_whole and super()._keepalive_after(conn, keepalive))
+        """Hang up on a client whose body was refused unread: nobody waits for the rest of it."""
+        return bool((self.cfg.is_ssl or conn.is_whole) and super()._keepalive_after(conn, keepalive))
 
     def _make_room(self) -> bool:
         """Hang up on whoever has had an answer, said nothing whole or read nothing for longest; tell if there was one.
@@ -278,11 +281,11 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
 
     def _go_on(self, conn: _Connection) -> None:
         """Answer the request that has arrived, or refuse it, or wait for the rest of it."""
-        arrival = _arrival_of(conn.arrived)
-        if arrival is _Arrival.TOO_LARGE:
+        arrival = arrival_of(conn.arrived)
+        if arrival is Arrival.TOO_LARGE:
             self._refuse(conn, b"413 Content Too Large", b"Request body too large.")
-        elif arrival is not _Arrival.PARTIAL:
-            conn.is_whole = arrival is _Arrival.WHOLE
+        elif arrival is not Arrival.PARTIAL:
+            conn.is_whole = arrival is Arrival.WHOLE
             self._answer(conn)
         elif len(conn.arrived) > _MAX_HEAD:
             self._refuse(conn, b"431 Request Header Fields Too Large", b"Request header too large.")
@@ -320,7 +323,6 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
             self._say_goodbye(conn)
 
     def _await_next_request(self, conn: _Connection) -> None:
-        conn.sock.setblocking(False)
         conn.arrived += conn.parser.unreader.take_buffered()
         if conn.arrived:  # requests that were sent in one go are answered in turn with everybody else's
             self._unwatch(conn)
@@ -345,7 +347,6 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
     def _say_goodbye(self, conn: _Connection) -> None:
         """Say that no more will be sent, and let the client read to the end and hang up, without waiting."""
         try:
-            conn.sock.setblocking(False)
             conn.sock.shutdown(socket.SHUT_WR)
         except OSError:  # gone already
             self._drop(conn)
@@ -382,44 +383,3 @@ def _answer(status: bytes, message: bytes) -> bytes:
     body = b'{"status":"error","code":%s,"message":"%s"}' % (status[:3], message)
     head = b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
     return head % (status, len(body)) + body
-
-
-class _Arrival(Enum):
-    PARTIAL = "wait for more"
-    WHOLE = "it can be answered without waiting"
-    UNREAD = "it can be refused by its announced size, and must not be read"
-    TOO_LARGE = "more than is waited for, and no size was announced"
-
-
-def _arrival_of(arrived: bytearray) -> _Arrival:
-    """Tell what can be done with what has arrived."""
-    end = arrived.find(b"\r\n\r\n")
-    if end < 0:
-        return _Arrival.PARTIAL
-    # Names of headers are looked for in any case, as the parser reads them.
-    if not _HAS_BODY.search(arrived, 0, end):
-        return _Arrival.WHOLE  # the common request
-    head, body_begin = bytes(arrived[:end]), end + 4
-    if _TRANSFER_ENCODING.search(head):
-        if _has_last_chunk(arrived, body_begin):
-            return _Arrival.WHOLE
-        return _Arrival.TOO_LARGE if len(arrived) - body_begin >= _MAX_AWAITED_BODY else _Arrival.PARTIAL
-    length = _CONTENT_LENGTH.search(head)
-    if length is None or len(arrived) - body_begin >= int(length[1]):
-        return _Arrival.WHOLE
-    return _Arrival.UNREAD if int(length[1]) > _MAX_AWAITED_BODY else _Arrival.PARTIAL
-
-
-def _has_last_chunk(arrived: bytearray, begin: int) -> bool:
-    """Tell whether a chunked body is there to its end, or to what the parser refuses.
-
-    It is walked chunk by chunk: what looks like the last one may be the inside of another.
-    """
-    while (line_end := arrived.find(b"\r\n", begin)) >= 0:
-        size = _CHUNK_SIZE.match(arrived, begin)
-        if size is None:
-            return True
-        if int(size[1], 16) == 0:
-            return arrived.find(b"\r\n\r\n", line_end) >= 0
-        begin = line_end + 2 + int(size[1], 16) + 2
-    return False

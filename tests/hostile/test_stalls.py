@@ -46,6 +46,14 @@ CASES = {
     "no chunk, announced in capitals": (_CAPITALS + b"TRANSFER-ENCODING: chunked\r\n\r\n", b""),
     "a chunk that looks like the last": (_SESSIONS + b"Transfer-Encoding: chunked\r\n\r\nffff\r\n0\r\n\r\n", b""),
     "small chunks without an end": (_SESSIONS + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\n \r\n" * 3000, b""),
+    "a chunk size of many digits": (
+        _SESSIONS + b"Transfer-Encoding: chunked\r\n\r\n" + b"0" * 20 + b"5\r\n",
+        b"",
+    ),
+    "a last chunk of many digits": (
+        _SESSIONS + b"Transfer-Encoding: chunked\r\n\r\n" + b"0" * 20 + b"\r\nX: y\r\n",
+        b"",
+    ),
     "an unread body, then a request": (_REFRESH + b"CONTENT-LENGTH: 200\r\n\r\n", _NEXT),
     "a large unread body, then a request": (_REFRESH + b"Content-Length: 100000\r\n\r\n", _NEXT),
     "an unread chunk, then a request": (_REFRESH + b"Transfer-Encoding: chunked\r\n\r\nffff\r\n0\r\n\r\n", _NEXT),
