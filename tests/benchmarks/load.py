@@ -13,6 +13,7 @@ import socket
 import sys
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -183,8 +184,10 @@ def _cpu(pids: list[int]) -> float:
     """Return the processor time that processes have used, and those of their children that have ended."""
     total = 0
     for pid in pids:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-        total += sum(map(int, fields[11:15]))
+        # A database server's helper may have ended since: its time is its parent's now.
+        with suppress(FileNotFoundError, ProcessLookupError):
+            fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+            total += sum(map(int, fields[11:15]))
     return total * _TICK
 
 
