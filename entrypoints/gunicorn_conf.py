@@ -18,7 +18,7 @@ from entrypoints.settings import SettingsError, load_settings
 from infrastructure.logs import configure_logging
 
 _READ_TIMEOUT = 10
-"""Seconds that a connection may stall while a request is read; longer ones would hold a thread for ever."""
+"""Seconds that a thread may wait for a client where gunicorn ends TLS; elsewhere nobody waits for one."""
 _SIGN_OF_LIFE_POLL = 0.02
 
 

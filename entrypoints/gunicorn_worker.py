@@ -13,7 +13,6 @@ import resource
 import selectors
 import socket
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache, partial
 from types import SimpleNamespace
@@ -114,9 +113,8 @@ class _Socket(socket.socket):
 class _Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
     """A connection, with what has arrived of its next request."""
 
-    def __init__(self, worker: "BufferingWorker", client: _Socket, address: Any, server: Any) -> None:
-        super().__init__(worker.cfg, client, address, server)
-        self.on_readable = partial(worker.receive, self)
+    def __init__(self, settings: Any, client: _Socket, address: Any, server: Any) -> None:
+        super().__init__(settings, client, address, server)
         self.arrived = bytearray()
         self.queue: dict[_Connection, None] = {}
         """What the connection waits for, with the others that do."""
@@ -185,12 +183,12 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
         if self.cfg.is_ssl:  # what arrives is encrypted; a proxy in front should do this
             self.enqueue_req(TConn(self.cfg, client, address, listener.getsockname()))
         else:
-            conn = _Connection(self, _Socket(client), address, listener.getsockname())
-            self._await_request(conn)
-            self.receive(conn)
+            conn = _Connection(self.cfg, _Socket(client), address, listener.getsockname())
+            self._await(conn, self._arriving, REQUEST_TIMEOUT)
+            self._receive(conn)
         return True
 
-    def receive(self, conn: _Connection, _sock: object = None) -> None:
+    def _receive(self, conn: _Connection, _sock: object = None) -> None:
         """Take what has arrived, and answer if that is a request."""
         try:
             data = conn.sock.recv(_RECEIVE_SIZE)
@@ -257,21 +255,20 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
                 return True
         return False
 
-    def _await_request(self, conn: _Connection) -> None:
-        self._await(conn, self._arriving, REQUEST_TIMEOUT)
-        self._watch(conn, selectors.EVENT_READ, conn.on_readable)
-
     def _await(self, conn: _Connection, queue: dict[_Connection, None], seconds: float) -> None:
+        """Wait in `queue` for what the client does next: to read, if that is where it departs, and else to say more.
+
+        Telling the poller takes a system call, and only if it was told something else before.
+        """
         conn.queue.pop(conn, None)
         conn.queue = queue
         conn.deadline = time.monotonic() + seconds
         queue[conn] = None
-
-    def _watch(self, conn: _Connection, events: int, callback: Callable[..., None]) -> None:
-        """Let the loop hear of `events`, which takes a system call only if they are others than before."""
+        is_departing = queue is self._departing
+        events = selectors.EVENT_WRITE if is_departing else selectors.EVENT_READ
         if conn.watched_for != events:
             watch = self.poller.modify if conn.watched_for else self.poller.register
-            watch(conn.sock, events, callback)
+            watch(conn.sock, events, partial(self._deliver if is_departing else self._receive, conn))
             conn.watched_for = events
 
     def _unwatch(self, conn: _Connection) -> None:
@@ -290,7 +287,7 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
         elif len(conn.arrived) > _MAX_HEAD:
             self._refuse(conn, b"431 Request Header Fields Too Large", b"Request header too large.")
         elif conn not in self._arriving:
-            self._await_request(conn)
+            self._await(conn, self._arriving, REQUEST_TIMEOUT)
 
     def _answer(self, conn: _Connection) -> None:
         """Answer the request that has arrived, here or in a thread."""
@@ -316,7 +313,6 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
         if not is_delivered:
             if conn.queue is not self._departing:
                 self._await(conn, self._departing, _DELIVERY_TIMEOUT)
-                self._watch(conn, selectors.EVENT_WRITE, partial(self._deliver, conn))
         elif conn.stays:
             self._await_next_request(conn)
         else:
@@ -329,7 +325,6 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
             self.method_queue.defer(self._go_on, conn)
         else:
             self._await(conn, self._idle, self.cfg.keepalive)
-            self._watch(conn, selectors.EVENT_READ, conn.on_readable)
 
     def _stay_alive(self) -> None:
         """Tell gunicorn's master that the loop has not hung: answering many in one turn may take its time."""

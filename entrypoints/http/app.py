@@ -101,7 +101,7 @@ class _EveryRequest:
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Give the request an identifier for the logs: the caller's own, if it is harmless, or a new one."""
         given = req.env.get("HTTP_X_REQUEST_ID", "")
-        request_id = given if given and _REQUEST_ID.fullmatch(given) else new_id()
+        request_id = given if _REQUEST_ID.fullmatch(given) else new_id()
         bind_contextvars(request_id=request_id)
         resp.set_header("X-Request-ID", request_id)
         check_announced_size(req)
