@@ -5,17 +5,10 @@ from dataclasses import dataclass
 import falcon
 
 from domain.model.errors import StoreUnavailableError
-from domain.use_cases.authenticate_access_token import AuthenticateAccessToken
-from domain.use_cases.end_all_sessions import EndAllSessions
-from domain.use_cases.end_session import EndSession
-from domain.use_cases.list_sessions import ListSessions
-from domain.use_cases.purge_expired_sessions import PurgeExpiredSessions
-from domain.use_cases.refresh_access_token import RefreshAccessToken
-from domain.use_cases.revoke_token import RevokeToken
-from domain.use_cases.start_session import StartSession
+from domain.use_cases.service import Service
 from entrypoints.cli.demo import DEMO_FOLDER_PREFIX, DEMO_USER
 from entrypoints.cli.operations import Operations
-from entrypoints.http.app import UseCases, create_app
+from entrypoints.http.app import create_app
 from entrypoints.http.refresh_cookie import RefreshCookie
 from entrypoints.settings import PREFIX, Settings, SettingsError
 from infrastructure.authlib.key_ring import KeyRing
@@ -23,24 +16,26 @@ from infrastructure.authlib.token_codec import AuthlibTokenCodec
 from infrastructure.clock import SystemClock
 from infrastructure.logs import StructlogSecurityLog
 from infrastructure.peewee.database import Engine, InvalidDatabaseUrlError, open_engine
+from infrastructure.peewee.rotations import PeeweeRotations
 from infrastructure.peewee.schema import Schema
 from infrastructure.peewee.sessions import PeeweeSessions
 from infrastructure.peewee.users import PeeweeUserDirectory, PeeweeUsers, UsersTable
+from infrastructure.two_places import RotationsInTwoPlaces
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Service:
-    """Everything that entry points offer, over one database. Nothing is connected before it is needed."""
+class Built:
+    """A service wired to its stores, for both kinds of entry point. Nothing is connected before it is needed."""
 
     settings: Settings
-    use_cases: UseCases
     operations: Operations
 
     def app(self) -> "falcon.App[falcon.Request, falcon.Response]":
         """Return the WSGI application."""
         settings = self.settings
         return create_app(
-            self.use_cases,
+            self.operations.service,
+            check_ready=self.operations.check_ready,
             cookie=RefreshCookie(
                 name=settings.cookie_name,
                 path=settings.cookie_path,
@@ -53,15 +48,13 @@ class Service:
         )
 
 
-def build(settings: Settings) -> Service:
+def build(settings: Settings) -> Built:
     """Return the service for `settings`. Raises `SettingsError` if a database URL cannot be used."""
     engine = _engine(settings.database_url.get_secret_value(), settings, "DATABASE_URL")
     users_engine = engine
     if settings.users_database_url is not None:
         users_engine = _engine(settings.users_database_url.get_secret_value(), settings, "USERS_DATABASE_URL")
     schema = Schema(engine)
-
-    clock, log, policy = SystemClock(), StructlogSecurityLog(), settings.policy
     tokens = AuthlibTokenCodec(
         KeyRing(
             settings.secret_key.get_secret_value(),
@@ -71,7 +64,6 @@ def build(settings: Settings) -> Service:
         audience=settings.audience,
         client_id=settings.client_id,
     )
-    sessions = PeeweeSessions(engine)
     users = PeeweeUsers(
         users_engine,
         UsersTable(
@@ -80,37 +72,30 @@ def build(settings: Settings) -> Service:
             active_column=settings.users_active_column,
         ),
     )
+    sessions = PeeweeSessions(engine)
+    two_places = RotationsInTwoPlaces(users, sessions)
 
     def check_ready() -> None:
         if pending := schema.pending():
             raise StoreUnavailableError(f"migrations are pending: {', '.join(pending)}; run: nuovo migrate")
         users.inspect()
 
-    start = StartSession(clock=clock, tokens=tokens, users=users, sessions=sessions, log=log, policy=policy)
-    list_sessions = ListSessions(clock=clock, sessions=sessions)
-    end = EndSession(clock=clock, sessions=sessions, log=log)
-    end_all = EndAllSessions(clock=clock, sessions=sessions, log=log)
-    return Service(
+    service = Service(
+        clock=SystemClock(),
+        tokens=tokens,
+        users=users,
+        sessions=sessions,
+        rotations=PeeweeRotations(users, restoring=two_places) if users_engine is engine else two_places,
+        log=StructlogSecurityLog(),
+        policy=settings.policy,
+    )
+    return Built(
         settings=settings,
-        use_cases=UseCases(
-            refresh=RefreshAccessToken(
-                clock=clock, tokens=tokens, users=users, sessions=sessions, log=log, policy=policy
-            ),
-            revoke=RevokeToken(clock=clock, tokens=tokens, sessions=sessions, log=log),
-            start=start,
-            authenticate=AuthenticateAccessToken(clock=clock, tokens=tokens, sessions=sessions, policy=policy),
-            list_sessions=list_sessions,
-            end=end,
-            end_all=end_all,
-            check_ready=check_ready,
-        ),
         operations=Operations(
-            start=start,
-            list_sessions=list_sessions,
-            end=end,
-            end_all=end_all,
-            purge=PurgeExpiredSessions(clock=clock, sessions=sessions, policy=policy),
-            users=PeeweeUserDirectory(engine),
+            service=service,
+            sessions=sessions,
+            users=users,
+            directory=PeeweeUserDirectory(engine),
             migrate=schema.migrate,
             check_ready=check_ready,
         ),

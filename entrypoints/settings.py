@@ -15,7 +15,8 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_v
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from domain.model.secrets import HOW_TO_MAKE_ONE, weakness_of
-from domain.model.sessions import MAX_SESSION_TTL, SessionPolicy
+from domain.model.sessions import SessionPolicy
+from domain.model.tokens import MAX_SESSION_TTL
 
 PREFIX = "NUOVO_"
 _FILE_SUFFIX = "_FILE"

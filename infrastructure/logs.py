@@ -4,6 +4,7 @@ import json
 import logging
 import sys
 from contextlib import suppress
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,12 +13,8 @@ import structlog
 
 from ports.security_log import Happening, SecurityEvent, SecurityLog
 
-_LEVELS = {
-    Happening.REFUSED: logging.WARNING,
-    Happening.REVOKED: logging.WARNING,
-    Happening.HEALED: logging.WARNING,
-}
-_FIELDS = ("session_id", "user_id", "generation", "cause", "lost_generations")
+_LEVELS = {Happening.REFUSED: logging.WARNING, Happening.HEALED: logging.WARNING}
+_FIELDS = tuple(field.name for field in fields(SecurityEvent) if field.name != "happening")
 
 
 class StructlogSecurityLog(SecurityLog):
@@ -29,10 +26,12 @@ class StructlogSecurityLog(SecurityLog):
 
     def record(self, event: SecurityEvent) -> None:
         """Write the event's fields, leaving out those it does not have."""
-        fields = {name: value for name in _FIELDS if (value := getattr(event, name)) is not None}
+        said = {name: value for name in _FIELDS if (value := getattr(event, name)) is not None}
+        if event.actor is not None:
+            said["actor"] = str(event.actor)
         # An answer does not depend on its log line: a full disk or a closed pipe is the operator's trouble.
         with suppress(Exception):
-            self._log.log(_LEVELS.get(event.happening, logging.INFO), event.happening.value, **fields)
+            self._log.log(_LEVELS.get(event.happening, logging.INFO), event.happening.value, **said)
 
 
 def configure_logging(*, as_json: bool, level: str) -> None:

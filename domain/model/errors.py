@@ -60,5 +60,9 @@ class SessionNotFoundError(NuovoError):
     """The user has no live session of this identifier."""
 
 
+class InvalidClaimsError(NuovoError):
+    """A sign-in with claims that no access token can carry. The message names the claim and holds no value."""
+
+
 class StoreUnavailableError(NuovoError):
     """The database is away, locked, full, or not migrated. Nothing is known about the token: try again."""

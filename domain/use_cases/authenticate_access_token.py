@@ -27,6 +27,6 @@ class AuthenticateAccessToken:
         """Return the access token in `presented`."""
         token = self.tokens.read_access_token(presented)
         token.require_unexpired(now=self.clock.now(), leeway=self.policy.leeway)
-        if self.sessions.get(token.session_id, token.user_id).live_session is None:
+        if not self.sessions.get(token.user_id, token.session_id).is_live_for(token):
             raise InvalidAccessTokenError
         return token

@@ -7,7 +7,9 @@ import tempfile
 
 import click
 
+from domain.model.actors import THE_OPERATOR
 from domain.model.users import User
+from domain.use_cases.start_session import SessionTerms
 from entrypoints.cli.operations import OpenOperations
 
 DEMO_FOLDER_PREFIX = "nuovo-demo-"
@@ -36,8 +38,9 @@ def prepare_demo(open_operations: OpenOperations, bind: str) -> dict[str, str]:
     }
     operations, _ = open_operations(environment)
     operations.migrate()
-    operations.users.put(User(id=DEMO_USER))
-    first, second = (operations.start(DEMO_USER, device) for device in ("Laptop", "Phone"))
+    operations.directory.put(User(id=DEMO_USER))
+    terms = (SessionTerms(device=device) for device in ("Laptop", "Phone"))
+    first, second = (operations.service.start(DEMO_USER, each, by=THE_OPERATOR) for each in terms)
     click.echo(
         _COMMANDS.format(
             url=f"http://{bind}",

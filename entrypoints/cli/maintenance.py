@@ -41,7 +41,7 @@ def purge(*, as_json: bool) -> None:
     """Remove sessions of which no token can verify any more. Run it daily; it never locks for long."""
     removed = 0
     show_progress = sys.stderr.isatty()
-    for count in operations().purge():
+    for count in operations().service.purge():
         removed += count
         if show_progress:
             click.echo(f"\r{removed} removed …", nl=False, err=True)

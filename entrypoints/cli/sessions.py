@@ -2,10 +2,16 @@
 
 import click
 
-from domain.model.sessions import MAX_DEVICE_LENGTH
+from domain.model.actors import THE_OPERATOR
+from domain.model.errors import SessionNotFoundError, UserNotFoundError
+from domain.model.sessions import MAX_DEVICE_LENGTH, Session
 from domain.model.users import is_text
+from domain.use_cases.start_session import SessionTerms
 from entrypoints.cli.arguments import a_session_id, a_user_id
 from entrypoints.cli.output import at, in_words, operations, print_json, print_table
+from ports.sessions import Page
+
+_PAGE = 1000
 
 
 @click.group()
@@ -22,7 +28,7 @@ def start(user_id: str, device: str, *, as_json: bool) -> None:
     """Start a session and print its first tokens. Whoever has the refresh token is that user."""
     if not is_text(device, MAX_DEVICE_LENGTH):
         raise click.BadParameter(f"--device must have at most {MAX_DEVICE_LENGTH} printable characters")
-    pair = operations().start(user_id, device)
+    pair = operations().service.start(user_id, SessionTerms(device=device), by=THE_OPERATOR)
     shown = {
         "session_id": pair.session_id,
         "access_token": pair.access_token,
@@ -40,26 +46,35 @@ def start(user_id: str, device: str, *, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 @in_words
 def list_(user_id: str, *, as_json: bool) -> None:
-    """List a user's live sessions, the last used first."""
-    live = operations().list_sessions(user_id)
+    """List a user's live sessions, the newest first."""
+    live = _all_live(user_id)
     if as_json:
         print_json(
             [
                 {
-                    "id": session.id,
+                    "id": session.token.session_id,
                     "device": session.device,
-                    "started_at": session.started_at,
-                    "last_seen_at": session.rotated_at,
-                    "expires_at": session.expires_at,
+                    "started_at": session.token.started_at,
+                    "last_seen_at": session.token.issued_at,
+                    "expires_at": session.token.expires_at,
                 }
                 for session in live
             ]
         )
     else:
+        times = [(at(s.token.started_at), at(s.token.issued_at), at(s.token.expires_at)) for s in live]
         print_table(
             ("ID", "DEVICE", "STARTED", "LAST SEEN", "EXPIRES"),
-            [(s.id, s.device, at(s.started_at), at(s.rotated_at), at(s.expires_at)) for s in live],
+            [(s.token.session_id, s.device, *when) for s, when in zip(live, times, strict=True)],
         )
+
+
+def _all_live(user_id: str) -> list[Session]:
+    page, found = Page(limit=_PAGE), list[Session]()
+    while some := operations().service.list_sessions(user_id, page):
+        found += some
+        page = Page(limit=_PAGE, after=(some[-1].token.started_at, some[-1].token.session_id))
+    return found
 
 
 @sessions.command()
@@ -70,9 +85,15 @@ def revoke(session_id: str | None, user_id: str | None) -> None:
     """End one session, or all of a user's. It cannot be undone."""
     if (session_id is None) == (user_id is None):
         raise click.UsageError("Give either --session ID or --user ID.")
+    found = operations()
     if session_id is not None:
-        operations().end(session_id, owner=None)
-        click.echo(f"Session {session_id} is over.")
+        owner = found.sessions.owner_of(session_id)
+        if owner is None:
+            raise SessionNotFoundError
+        found.service.end(owner, session_id, by=THE_OPERATOR)
+        click.echo(f"Session {session_id} of {owner} is over.")
     elif user_id is not None:
-        operations().end_all(user_id)
-        click.echo(f"All sessions of {user_id} are over.")
+        count = found.service.end_all(user_id, by=THE_OPERATOR)
+        if not count and found.users.find(user_id) is None:
+            raise UserNotFoundError
+        click.echo(f"All sessions of {user_id} are over; {count} were live.")

@@ -21,7 +21,7 @@ def users() -> None:
 @in_words
 def add(user_id: str, *, disabled: bool) -> None:
     """Add a user, or switch an existing one on or off."""
-    operations().users.put(User(id=user_id, active=not disabled))
+    operations().directory.put(User(id=user_id, active=not disabled))
     click.echo(f"User {user_id} is {'disabled' if disabled else 'active'}.")
 
 
@@ -30,7 +30,7 @@ def add(user_id: str, *, disabled: bool) -> None:
 @in_words
 def list_(*, as_json: bool) -> None:
     """List the users."""
-    known = operations().users.list()
+    known = operations().directory.list()
     if as_json:
         print_json([{"id": user.id, "active": user.active} for user in known])
     else:
@@ -42,6 +42,6 @@ def list_(*, as_json: bool) -> None:
 @in_words
 def remove(user_id: str) -> None:
     """Remove a user. Their refresh tokens are answered with 404 from now on."""
-    if not operations().users.remove(user_id):
+    if not operations().directory.remove(user_id):
         raise click.ClickException("There is no such user.")
     click.echo(f"User {user_id} is removed.")

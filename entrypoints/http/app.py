@@ -2,19 +2,12 @@
 
 import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 
 import falcon
 from structlog.contextvars import bind_contextvars, unbind_contextvars
 
 from domain.model.tokens import new_id
-from domain.use_cases.authenticate_access_token import AuthenticateAccessToken
-from domain.use_cases.end_all_sessions import EndAllSessions
-from domain.use_cases.end_session import EndSession
-from domain.use_cases.list_sessions import ListSessions
-from domain.use_cases.refresh_access_token import RefreshAccessToken
-from domain.use_cases.revoke_token import RevokeToken
-from domain.use_cases.start_session import StartSession
+from domain.use_cases.service import Service
 from entrypoints.http.client import ClientResource, DemoResource, DemoSignInResource
 from entrypoints.http.credentials import RefreshTokenCredential, ServiceCredentials
 from entrypoints.http.cross_site import Cors, CrossSiteGuard
@@ -30,29 +23,16 @@ from entrypoints.http.sessions import SessionResource, SessionsResource
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UseCases:
-    """All that can be asked of the service over HTTP."""
-
-    refresh: RefreshAccessToken
-    revoke: RevokeToken
-    start: StartSession
-    authenticate: AuthenticateAccessToken
-    list_sessions: ListSessions
-    end: EndSession
-    end_all: EndAllSessions
-    check_ready: Callable[[], None]
-
-
 def create_app(
-    use_cases: UseCases,
+    service: Service,
     *,
+    check_ready: Callable[[], None],
     cookie: RefreshCookie,
     service_credentials: Collection[str] = (),
     allowed_origins: Collection[str] = (),
     demo_user: str | None = None,
 ) -> "falcon.App[falcon.Request, falcon.Response]":
-    """Return the WSGI application over `use_cases`.
+    """Return the WSGI application over `service`. `check_ready` raises `StoreUnavailableError` while it cannot work.
 
     `allowed_origins` are those of other hosts whose pages may use the cookie and read answers.
     With `demo_user`, anybody on this machine is signed in as that user at `/demo`.
@@ -63,25 +43,12 @@ def create_app(
     ErrorHandlers(cookie).register(app)
 
     credential = RefreshTokenCredential(cookie, CrossSiteGuard(allowed_origins))
-    app.add_route("/refresh_token", RefreshTokenResource(credential, cookie, use_cases.refresh))
-    app.add_route("/revoke_token", RevokeTokenResource(credential, cookie, use_cases.revoke))
-    app.add_route(
-        "/sessions",
-        SessionsResource(
-            services=ServiceCredentials(service_credentials),
-            cookie=cookie,
-            start=use_cases.start,
-            authenticate=use_cases.authenticate,
-            list_sessions=use_cases.list_sessions,
-            end_all=use_cases.end_all,
-        ),
-    )
-    app.add_route(
-        "/sessions/{session_id}",
-        SessionResource(cookie=cookie, authenticate=use_cases.authenticate, end=use_cases.end),
-    )
+    app.add_route("/refresh_token", RefreshTokenResource(credential, cookie, service.refresh))
+    app.add_route("/revoke_token", RevokeTokenResource(credential, cookie, service.revoke))
+    app.add_route("/sessions", SessionsResource(service, ServiceCredentials(service_credentials), cookie))
+    app.add_route("/sessions/{session_id}", SessionResource(service, cookie))
     app.add_route("/health/live", LiveResource())
-    app.add_route("/health/ready", ReadyResource(use_cases.check_ready))
+    app.add_route("/health/ready", ReadyResource(check_ready))
     app.add_route("/openapi.json", OpenApiResource())
     docs = DocsResource()
     app.add_route("/docs", docs)
@@ -91,7 +58,7 @@ def create_app(
         demo = DemoResource()
         app.add_route("/demo", demo)
         app.add_route("/demo/{asset}", demo, suffix="asset")
-        app.add_route("/demo/sign_in", DemoSignInResource(demo_user, use_cases.start, cookie))
+        app.add_route("/demo/sign_in", DemoSignInResource(demo_user, service.start, cookie))
     return app
 
 

@@ -8,7 +8,8 @@ from importlib.resources import files
 
 import falcon
 
-from domain.use_cases.start_session import StartSession
+from domain.model.actors import THE_USER
+from domain.use_cases.start_session import SessionTerms, StartSession
 from entrypoints.http.cross_site import CrossSiteGuard
 from entrypoints.http.envelope import fail, succeed
 from entrypoints.http.errors import InvalidFieldError
@@ -81,7 +82,7 @@ class DemoSignInResource:
         transport = fields.get("transport")
         if not isinstance(transport, str) or transport not in _DEVICES or len(fields) > 1:
             raise InvalidFieldError('transport: must be "header" or "cookie", and is the only field.')
-        pair = self._start(self._user_id, _DEVICES[transport])
+        pair = self._start(self._user_id, SessionTerms(device=_DEVICES[transport]), by=THE_USER)
         data = {
             "session_id": pair.session_id,
             "access_token": pair.access_token,

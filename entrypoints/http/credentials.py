@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import falcon
 
+from domain.model.actors import Actor, ActorKind
 from entrypoints.http.cross_site import CrossSiteGuard
 from entrypoints.http.errors import (
     AccessTokenMissingError,
@@ -58,8 +59,8 @@ class ServiceCredentials:
         """Take the secrets; with none, every request is refused."""
         self._digests = [_digest(secret) for secret in secrets]
 
-    def check(self, req: falcon.Request) -> None:
-        """Raise `ServiceCredentialMissingError` or `InvalidServiceCredentialError`."""
+    def actor_of(self, req: falcon.Request) -> Actor:
+        """Return which service asks, or raise `ServiceCredentialMissingError` or `InvalidServiceCredentialError`."""
         bearer = bearer_of(req)
         if bearer is None:
             raise ServiceCredentialMissingError
@@ -68,6 +69,7 @@ class ServiceCredentials:
         matches = [hmac.compare_digest(presented, digest) for digest in self._digests]
         if not any(matches):
             raise InvalidServiceCredentialError
+        return Actor(kind=ActorKind.SERVICE)
 
 
 def access_token_of(req: falcon.Request) -> str:

@@ -7,6 +7,7 @@ from authlib.oauth2.rfc6750.errors import InvalidTokenError
 from domain.model.errors import (
     AccessTokenExpiredError,
     InvalidAccessTokenError,
+    InvalidClaimsError,
     InvalidRefreshTokenError,
     NuovoError,
     RefreshTokenExpiredError,
@@ -122,7 +123,7 @@ class ErrorHandlers:
         self, req: falcon.Request, resp: falcon.Response, error: Exception, params: dict[str, object]
     ) -> None:
         """Answer a refusal, or a store in trouble, by the table."""
-        if isinstance(error, InvalidFieldError):
+        if isinstance(error, (InvalidFieldError, InvalidClaimsError)):
             fail(resp, 422, str(error))
             return
         code, message = _ANSWERS[type(error)]

@@ -12,9 +12,16 @@ from typing import Any, TypeAlias
 
 import orjson
 
+from domain.model.claims import REGISTERED
 from domain.model.errors import InvalidAccessTokenError, InvalidRefreshTokenError, RefusalCause
-from domain.model.sessions import MAX_SESSION_TTL
-from domain.model.tokens import FIRST_GENERATION, MAX_GENERATION, AccessToken, RefreshToken, is_id
+from domain.model.tokens import (
+    FIRST_GENERATION,
+    MAX_GENERATION,
+    MAX_SESSION_TTL,
+    AccessToken,
+    RefreshToken,
+    is_id,
+)
 from domain.model.users import is_user_id
 from infrastructure.authlib.key_ring import KeyRing, SigningKey
 from ports.token_codec import TokenCodec
@@ -50,7 +57,7 @@ class AuthlibTokenCodec(TokenCodec):
 
     def write_refresh_token(self, token: RefreshToken) -> str:
         """Return `token` as compact JWS with `typ: rt+jwt`."""
-        claims = {
+        claims: dict[str, object] = {
             "iss": self._issuer,
             "aud": self._issuer,
             "sub": token.user_id,
@@ -63,12 +70,15 @@ class AuthlibTokenCodec(TokenCodec):
             "iat": token.issued_at,
             "exp": token.expires_at,
         }
+        if not token.remember:
+            claims["remember"] = False
         key = self._keys.signing_key
         return _write(key, key.refresh_header, claims)
 
     def write_access_token(self, token: AccessToken) -> str:
         """Return `token` as compact JWS in the profile of RFC 9068."""
         claims = {
+            **token.claims,
             "iss": self._issuer,
             "aud": self._audience,
             "sub": token.user_id,
@@ -109,9 +119,10 @@ class AuthlibTokenCodec(TokenCodec):
             ends_at=_instant(claims, "session_expiry"),
             issued_at=_instant(claims, "iat"),
             expires_at=_instant(claims, "exp"),
+            remember=claims.get("remember", True) is not False,
         )
         in_order = token.expires_at <= token.ends_at <= token.started_at + MAX_SESSION_TTL
-        if claims.get("jti") != token.id or not in_order:
+        if claims.get("jti") != token.id or not in_order or claims.get("remember", False) is not False:
             raise _RefusedError(RefusalCause.BAD_CLAIMS)
         return token
 
@@ -126,6 +137,7 @@ class AuthlibTokenCodec(TokenCodec):
             user_id=_user_id(claims),
             issued_at=_instant(claims, "iat"),
             expires_at=_instant(claims, "exp"),
+            claims={name: value for name, value in claims.items() if name not in REGISTERED},
         )
 
 

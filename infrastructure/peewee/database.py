@@ -76,6 +76,10 @@ class Engine:
         parameters = statement.bind(values)
         return self.attempt(lambda: int(self.peewee.execute_sql(statement.sql, parameters).rowcount))
 
+    def write_returning(self, statement: Statement, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """As `write`, but return the rows of the statement's RETURNING clause."""
+        return self.select(statement, values)
+
     def write_to_disk(self, statement: Statement, values: Mapping[str, Any]) -> int:
         """As `write`, but return only when the change is on disk, and on a synchronous standby if there is one."""
         raise NotImplementedError
@@ -169,6 +173,11 @@ class SqliteEngine(Engine):
         """Run a statement when no other thread of this process writes."""
         with self._turn:
             return super().write(statement, values)
+
+    def write_returning(self, statement: Statement, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Run a statement when no other thread of this process writes."""
+        with self._turn:
+            return super().write_returning(statement, values)
 
     def write_to_disk(self, statement: Statement, values: Mapping[str, Any]) -> int:
         """As `write`, syncing the log before it returns, and with it all that was written before."""

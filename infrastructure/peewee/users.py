@@ -36,7 +36,7 @@ class PeeweeUsers(Users):
 
     def __init__(self, engine: Engine, table: UsersTable) -> None:
         """Take an engine, of the application's own database if it has one; nothing is connected yet."""
-        self._engine = engine
+        self._engine = self.engine = engine
         self._table = table
         self._lookup: Lookup | None = None
 
@@ -50,12 +50,8 @@ class PeeweeUsers(Users):
         rows = self._engine.select(lookup.statement, {"user_key": key})
         return User(id=user_id, active=bool(rows[0][0])) if rows else None
 
-    def lookup_within(self, engine: Engine) -> "Lookup | None":
-        """Return how a statement of `engine` can see that a user is active, or `None` if it cannot."""
-        if engine is not self._engine:
-            return None
-        lookup = self._lookup or self.inspect()
-        return lookup if lookup.is_active is not None else None
+    def lookup(self) -> "Lookup":
+        return self._lookup or self.inspect()
 
     def inspect(self) -> "Lookup":
         """Learn the table's columns. Raises `StoreUnavailableError` if it is not there or lacks a column."""
@@ -91,6 +87,10 @@ class Lookup:
     statement: Statement
     to_key: Callable[[str], Any]
     is_active: Expression | None
+    claims: tuple[Expression, ...] = ()
+
+    def read_claims(self, values: list[Any]) -> dict[str, object]:
+        return {}
 
 
 class PeeweeUserDirectory(UserDirectory):

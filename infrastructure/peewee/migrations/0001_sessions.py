@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from peewee import BigIntegerField, BooleanField, CharField, Model, SqliteDatabase
+from peewee import BigIntegerField, BooleanField, CharField, CompositeKey, Model, SqliteDatabase, TextField
 
 
 def up(migrator: Any, db: Any) -> None:
@@ -11,27 +11,25 @@ def up(migrator: Any, db: Any) -> None:
     is_sqlite = isinstance(db, SqliteDatabase)
 
     class Sessions(Model):
-        id = CharField(primary_key=True, max_length=22)
-        user_id = CharField(index=True)
-        device = CharField()
+        user_id = CharField()
+        session_id = CharField(max_length=22)
         generation = BigIntegerField()
-        parent_generation = BigIntegerField()
         started_at = BigIntegerField()
         ends_at = BigIntegerField()
-        rotated_at = BigIntegerField()
+        issued_at = BigIntegerField()
         expires_at = BigIntegerField()
+        remember = BooleanField()
+        parent_generation = BigIntegerField()
         kept_until = BigIntegerField()
-        newer_mark_generation = BigIntegerField(null=True)
-        newer_mark_at = BigIntegerField(null=True)
-        older_mark_generation = BigIntegerField(null=True)
-        older_mark_at = BigIntegerField(null=True)
-        lost_generations = BigIntegerField()
+        device = CharField()
+        claims = TextField()
         revoked_at = BigIntegerField(null=True)
         revocation_reason = CharField(null=True, max_length=32)
 
         class Meta:
             database = db
             table_name = "nuovo_sessions"
+            primary_key = CompositeKey("user_id", "session_id")
             without_rowid = is_sqlite
             # Room in each page for a rotated row beside its old version: no index has to change (HOT updates).
             table_settings = None if is_sqlite else "WITH (fillfactor = 70)"
@@ -39,6 +37,7 @@ def up(migrator: Any, db: Any) -> None:
     class CutOffs(Model):
         user_id = CharField(primary_key=True)
         ended_at = BigIntegerField()
+        spared = CharField(null=True, max_length=22)
 
         class Meta:
             database = db
