@@ -9,7 +9,7 @@ from peewee import SQL, Table, fn
 
 from domain.model.errors import StoreUnavailableError
 from domain.model.users import User
-from infrastructure.peewee.database import Engine
+from infrastructure.peewee.engine import Engine
 from infrastructure.peewee.statement import Statement, slot
 from infrastructure.peewee.tables import Expression, users
 from ports.user_directory import UserDirectory

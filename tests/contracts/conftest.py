@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from infrastructure.peewee.database import Engine
+from infrastructure.peewee.engine import Engine
 from infrastructure.peewee.schema import Schema
 from infrastructure.peewee.sessions import PeeweeSessions
 from ports.sessions import Sessions

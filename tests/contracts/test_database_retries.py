@@ -9,7 +9,7 @@ import pytest
 
 from domain.model.errors import StoreUnavailableError
 from domain.model.sessions import RevocationReason, Session, rotate
-from infrastructure.peewee.database import MAX_CONFLICT_RETRIES, Engine
+from infrastructure.peewee.engine import MAX_CONFLICT_RETRIES, Engine
 from infrastructure.peewee.sessions import PeeweeSessions
 from ports.sessions import Sessions
 from tests.builders import POLICY, new_session, next_step, restoring_step

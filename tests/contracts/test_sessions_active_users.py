@@ -6,7 +6,7 @@ import pytest
 
 from domain.model.sessions import RevocationReason
 from domain.model.users import User
-from infrastructure.peewee.database import Engine
+from infrastructure.peewee.engine import Engine
 from infrastructure.peewee.sessions import PeeweeSessions
 from infrastructure.peewee.users import PeeweeUserDirectory, PeeweeUsers, UsersTable
 from ports.sessions import Sessions

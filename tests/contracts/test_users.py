@@ -8,7 +8,7 @@ import pytest
 
 from domain.model.errors import StoreUnavailableError
 from domain.model.users import User
-from infrastructure.peewee.database import Engine
+from infrastructure.peewee.engine import Engine
 from infrastructure.peewee.users import PeeweeUserDirectory, PeeweeUsers, UsersTable
 from ports.users import Users
 from tests.contracts.conftest import DATABASES, MigratedUrl
