@@ -108,16 +108,13 @@ class PeeweeUsers(Users):
             raise StoreUnavailableError(
                 f"users table {table.name} has no primary key or unique index on {key.name} alone"
             )
-        active = table.active_column
-        if active is None:
-            # APPSEC: whatever its case, a column of this name is there to be heeded.
-            active = next(
-                (column for column in sorted(relation.columns, reverse=True) if column.lower() == "active"), None
-            )
+        # APPSEC: a column called active is there to be heeded, whatever its case.
+        called_active = sorted((column for column in relation.columns if column.lower() == "active"), reverse=True)
+        active = table.active_column or next(iter(called_active), None)
         return (
             relation,
             key,
-            active and self._column(relation, active),
+            self._column(relation, active) if active else None,
             {claim: self._column(relation, column) for column, claim in table.claims},
         )
 
