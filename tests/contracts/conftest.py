@@ -15,7 +15,7 @@ from infrastructure.peewee.engine import Engine
 from infrastructure.peewee.schema import Schema
 from infrastructure.peewee.sessions import PeeweeSessions
 from ports.sessions import Sessions
-from tests.contracts.engines import Engines, administer, url_of_database
+from tests.peewee.engines import Engines, administer, url_of_database
 from tests.contracts.race import Race
 from tests.fakes.sessions import FakeSessions
 

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import TypeVar
 
-from tests.contracts.engines import Engines
+from tests.peewee.engines import Engines
 
 _Result = TypeVar("_Result")
 _PATIENCE = 60

@@ -16,7 +16,7 @@ from infrastructure.peewee.sessions import PeeweeSessions
 from ports.sessions import Sessions
 from tests.builders import new_session, new_user_id
 from tests.contracts.conftest import DATABASES, MigratedUrl
-from tests.contracts.engines import Engines
+from tests.peewee.engines import Engines
 from tests.fakes.clock import START
 from tests.fakes.sessions import FakeSessions
 

@@ -26,8 +26,8 @@ from infrastructure.peewee.sessions import PeeweeSessions
 from infrastructure.peewee.sqlite import SqliteEngine
 from tests.builders import new_session
 from tests.contracts.conftest import DATABASES, MigratedUrl
-from tests.contracts.engines import Engines, administer
-from tests.contracts.methods import METHODS, READS, SESSION, WRITES, Method, call_all
+from tests.peewee.engines import Engines, administer
+from tests.peewee.methods import METHODS, READS, SESSION, WRITES, Method, call_all
 
 
 def assert_unavailable(engine: Engine, methods: Mapping[str, Method] = METHODS) -> None:

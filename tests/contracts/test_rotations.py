@@ -14,7 +14,7 @@ from ports.user_directory import UserDirectory
 from ports.users import Users
 from tests.builders import new_session, next_step, restoring_step
 from tests.contracts.conftest import MigratedUrl
-from tests.contracts.engines import Engines
+from tests.peewee.engines import Engines
 from tests.contracts.race import Race, Turn
 from tests.fakes.clock import START
 from tests.fakes.sessions import FakeSessions

@@ -12,7 +12,7 @@ from infrastructure.peewee.engine import Engine
 from infrastructure.peewee.users import PeeweeUserDirectory, PeeweeUsers, UsersTable
 from ports.users import Users
 from tests.contracts.conftest import DATABASES, MigratedUrl
-from tests.contracts.engines import Engines
+from tests.peewee.engines import Engines
 from tests.fakes.users import FakeUsers
 
 ADA, BOB = User(id="ada"), User(id="bob", active=False)
