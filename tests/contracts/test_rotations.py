@@ -13,9 +13,9 @@ from ports.sessions import Sessions
 from ports.user_directory import UserDirectory
 from ports.users import Users
 from tests.builders import new_session, next_step, restoring_step
-from tests.contracts.conftest import MigratedUrl
+from tests.peewee.conftest import MigratedUrl
 from tests.peewee.engines import Engines
-from tests.contracts.race import Race, Turn
+from tests.race import Race, Turn
 from tests.fakes.clock import START
 from tests.fakes.sessions import FakeSessions
 from tests.fakes.users import FakeUsers

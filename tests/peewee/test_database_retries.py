@@ -13,10 +13,10 @@ from infrastructure.peewee.engine import MAX_CONFLICT_RETRIES, Engine
 from infrastructure.peewee.sessions import PeeweeSessions
 from ports.sessions import Sessions
 from tests.builders import POLICY, new_session, next_step, restoring_step
-from tests.contracts.conftest import MigratedUrl
+from tests.peewee.conftest import MigratedUrl
 from tests.peewee.engines import Engines
 from tests.peewee.methods import METHODS
-from tests.contracts.race import Race, Turn
+from tests.race import Race, Turn
 from tests.fakes.clock import START
 from tests.fakes.sessions import FakeSessions
 

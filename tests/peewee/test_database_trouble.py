@@ -25,7 +25,7 @@ from infrastructure.peewee.schema import Schema
 from infrastructure.peewee.sessions import PeeweeSessions
 from infrastructure.peewee.sqlite import SqliteEngine
 from tests.builders import new_session
-from tests.contracts.conftest import DATABASES, MigratedUrl
+from tests.peewee.conftest import DATABASES, MigratedUrl
 from tests.peewee.engines import Engines, administer
 from tests.peewee.methods import METHODS, READS, SESSION, WRITES, Method, call_all
 

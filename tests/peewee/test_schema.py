@@ -12,7 +12,7 @@ import pytest
 
 from infrastructure.peewee import schema as schema_module
 from infrastructure.peewee.schema import Schema
-from tests.contracts.conftest import DATABASES
+from tests.peewee.conftest import DATABASES
 from tests.peewee.engines import Engines, administer, url_of_database
 from tests.peewee.methods import call_all
 

@@ -11,7 +11,7 @@ from domain.model.users import User
 from infrastructure.peewee.engine import Engine
 from infrastructure.peewee.users import PeeweeUserDirectory, PeeweeUsers, UsersTable
 from ports.users import Users
-from tests.contracts.conftest import DATABASES, MigratedUrl
+from tests.peewee.conftest import DATABASES, MigratedUrl
 from tests.peewee.engines import Engines
 from tests.fakes.users import FakeUsers
 
