@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from infrastructure.peewee.database import open_engine
+from infrastructure.peewee.database_url import open_engine
 from infrastructure.peewee.rotations import PeeweeRotations
 from infrastructure.peewee.schema import Schema
 from infrastructure.peewee.sessions import PeeweeSessions
@@ -72,7 +72,7 @@ class Kind(ABC):
         """As `new`, for tests that may share one place, one after another."""
         return self.new()
 
-    def remove(self) -> None:
+    def remove(self) -> None:  # noqa: B027  most have nothing to do
         """Leave nothing running and nothing behind."""
 
 
