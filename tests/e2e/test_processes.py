@@ -26,8 +26,9 @@ def rows_locked(url: str, session_ids: list[str]) -> Iterator[None]:
     else:
         marks = ", ".join("?" * len(session_ids))
         with Database(url).holding(
-            f"SELECT 1 FROM nuovo_sessions WHERE session_id IN ({marks}) FOR UPDATE", *session_ids
-        ):  # noqa: S608
+            f"SELECT 1 FROM nuovo_sessions WHERE session_id IN ({marks}) FOR UPDATE",  # noqa: S608
+            *session_ids,
+        ):
             yield
 
 
