@@ -16,6 +16,7 @@ from infrastructure.peewee.users import PeeweeUserDirectory, PeeweeUsers, UsersT
 from ports.security_log import Happening
 from tests.fakes.service import FakeService
 from tests.figures import Figures
+from tests.stores import Stores
 from tests.stress.in_process import codec
 
 _RETRIES = 3
@@ -67,8 +68,8 @@ class Bench:
 
 
 @pytest.fixture
-def bench(emptied_urls: dict[str, str]) -> Iterator[Bench]:
-    engine = ConflictingEngine(emptied_urls["postgres"])
+def bench(stores: Stores) -> Iterator[Bench]:
+    engine = ConflictingEngine(stores["postgres"].shared())
     users = PeeweeUsers(engine, UsersTable())
     PeeweeUserDirectory(engine).put(User(id="ada"))
     users.inspect()
