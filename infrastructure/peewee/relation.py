@@ -101,13 +101,12 @@ def _postgres(schema: str | None, name: str) -> tuple[str, tuple[str, str | None
             SELECT typed.attrelid, typed.attnum, d.typbasetype
             FROM typed JOIN pg_catalog.pg_type AS d ON d.oid = typed.type WHERE d.typtype = 'd'
         )
-        SELECT CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialised view' WHEN 'f' THEN 'foreign table'
-                WHEN 'r' THEN CASE WHEN EXISTS (SELECT 1 FROM pg_catalog.pg_inherits WHERE inhparent = c.oid)
-                    THEN 'table with children' ELSE 'table' END ELSE 'table' END,
+        SELECT CASE WHEN c.relkind = 'v' THEN 'view' WHEN c.relkind = 'm' THEN 'materialised view'
+                WHEN c.relkind = 'f' THEN 'foreign table' WHEN h.is_parent THEN 'table with children' ELSE 'table' END,
             a.attname::text, pg_catalog.format_type(a.atttypid, a.atttypmod),
             CASE WHEN t.typtype = 'e' THEN 'enum' WHEN e.typtype = 'e' THEN 'enum[]'
                 WHEN e.oid IS NOT NULL THEN e.typname || '[]' ELSE t.typname::text END,
-            EXISTS (
+            NOT h.is_parent AND EXISTS (
                 SELECT 1 FROM pg_catalog.pg_index AS i
                 WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL
                     AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum
@@ -118,6 +117,9 @@ def _postgres(schema: str | None, name: str) -> tuple[str, tuple[str, str | None
         JOIN pg_catalog.pg_class AS c ON c.oid = typed.attrelid
         JOIN pg_catalog.pg_attribute AS a ON a.attrelid = typed.attrelid AND a.attnum = typed.attnum
         JOIN pg_catalog.pg_type AS t ON t.oid = typed.type AND t.typtype <> 'd'
+        CROSS JOIN LATERAL (
+            SELECT c.relkind = 'r' AND EXISTS (SELECT 1 FROM pg_catalog.pg_inherits WHERE inhparent = c.oid)
+                ) AS h (is_parent)
         LEFT JOIN pg_catalog.pg_type AS e ON e.oid = t.typelem AND t.typcategory = 'A'
         ORDER BY a.attnum
         """,

@@ -71,7 +71,7 @@ class PeeweeUsers(Users):
         relation, key, active, claims = self._read()
         if self._known is None or self._known[0] != relation:
             schema, _, name = self._table.name.rpartition(".")
-            source = Table(name, list(relation.columns), schema=schema or None)
+            source = Table(name, schema=schema or None)
             try:
                 self._known = relation, look_up(self.engine, source, key, active, claims)
             except ValueError as error:
