@@ -92,6 +92,14 @@ class PostgresEngine(Engine):
             return None
         return fn.set_config("synchronous_commit", "off", True) == "off"
 
+    def remarks(self) -> Iterator[str]:
+        """Yield what differs from a server of one's own in UTF-8."""
+        encoding = self.attempt(lambda: self.peewee.connection().info.parameter_status("server_encoding"))
+        if encoding != "UTF8":
+            yield f"The database's encoding is {encoding}; one made with ENCODING 'UTF8' holds every name."
+        if self.peewee.connection().is_pooled:
+            yield "A pooler stands before the database: statements are not prepared, which takes a little longer."
+
     @contextmanager
     def exclusively(self) -> Iterator[None]:
         """Hold a transaction that waits for others as long as it takes."""
