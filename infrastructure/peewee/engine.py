@@ -26,7 +26,8 @@ LOCK_BUDGET = 5
 _SLOW_CONNECT = 1.0
 _PAUSE_AFTER_SLOW_CONNECT = 2.0
 """Seconds without a new try: whoever waits for a server that swallows everything must not queue behind each other."""
-_NOT_IN_THE_ENCODING = ("22021", "22P05")
+_UNKNOWN_TO_THE_ENCODING = "22P05"
+_NOT_OF_THE_ENCODING = "22021"
 
 _Result = TypeVar("_Result")
 
@@ -100,11 +101,12 @@ class Engine(ABC):
             try:
                 return work()
             except DataError as error:
-                if getattr(cause_of(error), "sqlstate", None) in _NOT_IN_THE_ENCODING:
+                state = getattr(cause_of(error), "sqlstate", None)
+                if state == _UNKNOWN_TO_THE_ENCODING:
                     raise UnencodableError("the database, made without ENCODING 'UTF8', cannot hold this") from error
+                if state == _NOT_OF_THE_ENCODING:
+                    raise StoreUnavailableError("the database holds text that is not UTF-8") from error
                 raise  # a value that the database cannot hold is a defect of this service, not trouble of the store
-            except UnicodeDecodeError as error:
-                raise StoreUnavailableError("the database holds text that is not UTF-8") from error
             except (PeeweeException, sqlite3.Error) as error:
                 cause = cause_of(error)
                 trouble = self._trouble(cause)

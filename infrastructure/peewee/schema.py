@@ -1,6 +1,7 @@
 """The schema and its migrations, run by Peewee's own runner."""
 
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,9 @@ class _Runner(Runner):  # type: ignore[misc]  # Peewee's types leave it out
 
     def migrations(self) -> list[Migration]:
         """Return the packaged migrations in their order. Raises `StoreUnavailableError` if there is none."""
-        files = sorted(file for file in Path(self.directory).iterdir() if _FILE.fullmatch(file.name))
+        files = []
+        with suppress(OSError):
+            files = sorted(file for file in Path(self.directory).iterdir() if _FILE.fullmatch(file.name))
         if not files:
             raise StoreUnavailableError("this installation has no migrations: install Nuovo again")
         return [Migration(int(file.name.partition("_")[0]), file.stem, str(file), None) for file in files]
