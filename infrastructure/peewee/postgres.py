@@ -29,6 +29,7 @@ _WORDS = {
     "40": "lost to concurrent transactions each time",
     "42501": "the role lacks a privilege",
     "42703": "a column is missing",
+    "3F000": "no schema of the search path is there",
     "42P01": "a table is missing",
     "53100": "the server's disk is full",
     "53200": "the server is out of memory",
