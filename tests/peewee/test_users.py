@@ -8,10 +8,10 @@ from domain.model.errors import StoreUnavailableError
 from domain.model.users import User
 from infrastructure.peewee.users import PeeweeUserDirectory, PeeweeUsers, UsersTable
 from ports.users import Users
+from tests.fakes.users import FakeUsers
 from tests.peewee.conftest import DATABASES, MigratedUrl
 from tests.peewee.engines import Engines
 from tests.peewee.tables import Application
-from tests.fakes.users import FakeUsers
 
 ADA, BOB = User(id="ada"), User(id="bob", active=False)
 UUID_KEY = "1b4e28ba-2fa1-41d2-883f-0016d3cca427"

@@ -15,7 +15,7 @@ from domain.model.users import User
 from infrastructure.peewee import schema as schema_module
 from infrastructure.peewee.schema import Schema
 from infrastructure.peewee.users import PeeweeUserDirectory
-from tests.contracts.engines import Engines
+from tests.peewee.engines import Engines
 
 PACKAGES = Path(infrastructure.__file__).parent.parent
 ODD_NAMES = ["venv[x]", "venv*", "v?nv", "{a,b}", "two words", "~", "Ad\u00e9", "%41", "-rf", "a'b\"c", "[!0]", "#"]

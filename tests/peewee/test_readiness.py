@@ -14,8 +14,8 @@ from infrastructure.peewee.engine import Engine
 from infrastructure.peewee.readiness import Readiness
 from infrastructure.peewee.schema import Schema
 from infrastructure.peewee.users import PeeweeUserDirectory, PeeweeUsers, UsersTable
-from tests.contracts.engines import Engines, administer
-from tests.contracts.tables import found
+from tests.peewee.engines import Engines, administer
+from tests.peewee.tables import found
 
 
 @dataclass

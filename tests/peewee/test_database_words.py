@@ -13,7 +13,7 @@ import pytest
 from domain.model.errors import StoreUnavailableError
 from infrastructure.peewee.engine import Engine
 from infrastructure.peewee.schema import Schema
-from tests.contracts.engines import Engines, administer, url_of_database
+from tests.peewee.engines import Engines, administer, url_of_database
 
 SECRET = "hunter2hunter2"
 

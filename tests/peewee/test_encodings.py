@@ -15,9 +15,9 @@ from infrastructure.peewee.readiness import Readiness
 from infrastructure.peewee.schema import Schema
 from infrastructure.peewee.sessions import PeeweeSessions
 from infrastructure.peewee.users import PeeweeUserDirectory, PeeweeUsers, UsersTable
-from tests.contracts.engines import Engines, administer, url_of_database
-from tests.contracts.tables import Application, found
 from tests.fakes.clock import START
+from tests.peewee.engines import Engines, administer, url_of_database
+from tests.peewee.tables import Application, found
 
 ZOE, OWL = User(id="zo\u00e9"), User(id="\U0001f989" * 255)
 

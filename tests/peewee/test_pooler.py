@@ -26,8 +26,8 @@ from infrastructure.peewee.schema import Schema
 from infrastructure.peewee.sessions import PeeweeSessions
 from infrastructure.peewee.users import PeeweeUserDirectory, PeeweeUsers, UsersTable
 from infrastructure.two_places import RotationsInTwoPlaces
-from tests.contracts.engines import Engines, administer
 from tests.fakes.clock import START
+from tests.peewee.engines import Engines, administer
 
 PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
 THREADS = 6

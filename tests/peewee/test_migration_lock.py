@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from infrastructure.peewee.schema import Schema
-from tests.contracts.engines import Engines, administer, url_of_database
+from tests.peewee.engines import Engines, administer, url_of_database
 
 THREADS = 10
 
