@@ -12,23 +12,12 @@ from infrastructure.two_places import RotationsInTwoPlaces
 from ports.rotations import Rotations
 from ports.sessions import Sessions
 from ports.user_directory import UserDirectory
-<<<<<<< HEAD
 from tests.builders import first_token, held, new_session, next_rotation, restoring_rotation
 from tests.fakes.clock import START
 from tests.fakes.sessions import FakeSessions
 from tests.fakes.users import FakeUsers
 from tests.race import Race, Turn
 from tests.stores import KINDS, Opened
-=======
-from ports.users import Users
-from tests.builders import new_session, next_step, restoring_step
-from tests.fakes.clock import START
-from tests.fakes.sessions import FakeSessions
-from tests.fakes.users import FakeUsers
-from tests.peewee.conftest import MigratedUrl
-from tests.peewee.engines import Engines
-from tests.race import Race, Turn
->>>>>>> 3b2638a (Put the tests of Peewee's users where Peewee's tests are)
 
 ADA, OFF = User(id="ada"), User(id="ada", active=False)
 CLAIMS = {"amr": ["pwd"], "role": "of the session"}

@@ -13,20 +13,10 @@ from domain.model.claims import Claims
 from domain.model.decisions import Standing
 from domain.model.sessions import RevocationReason, Rotation, Session, SessionPolicy, rotate
 from domain.model.tokens import RefreshToken
-<<<<<<< HEAD
 from ports.sessions import Page, Sessions
 from tests.builders import WHOLE_LIST, new_session, new_user_id
 from tests.fakes.clock import START
 from tests.stores import KINDS, Opened
-=======
-from infrastructure.peewee.sessions import PeeweeSessions
-from ports.sessions import Sessions
-from tests.builders import new_session, new_user_id
-from tests.fakes.clock import START
-from tests.fakes.sessions import FakeSessions
-from tests.peewee.conftest import DATABASES, MigratedUrl
-from tests.peewee.engines import Engines
->>>>>>> 3b2638a (Put the tests of Peewee's users where Peewee's tests are)
 
 Operation = Callable[[Sessions], object]
 

@@ -8,11 +8,7 @@ from domain.model.decisions import Decision
 from domain.model.sessions import CutOff, RevocationReason, SessionPolicy
 from domain.model.tokens import MAX_SESSION_TTL, new_id
 from ports.sessions import Sessions
-<<<<<<< HEAD
 from tests.builders import POLICY, held, new_session, new_user_id, next_rotation, restoring_rotation
-=======
-from tests.builders import POLICY, new_session, new_user_id, next_step, restoring_step
->>>>>>> 3b2638a (Put the tests of Peewee's users where Peewee's tests are)
 from tests.fakes.clock import START
 from tests.race import Race, Turn
 

@@ -4,11 +4,7 @@ from domain.model.decisions import Decision
 from domain.model.sessions import CutOff, RevocationReason, Session, SessionPolicy, rotate
 from domain.model.tokens import RefreshToken
 from ports.sessions import Sessions
-<<<<<<< HEAD
 from tests.builders import WHOLE_LIST, held, new_session, next_rotation, restoring_rotation
-=======
-from tests.builders import POLICY, new_session, restoring_step
->>>>>>> 3b2638a (Put the tests of Peewee's users where Peewee's tests are)
 from tests.fakes.clock import START
 from tests.race import Race, Turn
 

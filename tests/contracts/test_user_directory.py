@@ -4,13 +4,7 @@ import pytest
 
 from domain.model.users import User
 from ports.user_directory import UserDirectory
-<<<<<<< HEAD
 from tests.stores import KINDS, Opened
-=======
-from tests.fakes.users import FakeUsers
-from tests.peewee.conftest import DATABASES, MigratedUrl
-from tests.peewee.engines import Engines
->>>>>>> 3b2638a (Put the tests of Peewee's users where Peewee's tests are)
 
 ADA, BOB, ZOE = User(id="ada"), User(id="bob"), User(id="zoé 📱")
 

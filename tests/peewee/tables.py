@@ -2,15 +2,13 @@
 
 import uuid
 
-from domain.model.sessions import Session, SessionPolicy, rotate
-from domain.model.tokens import FIRST_GENERATION, RefreshToken, new_id
 from domain.model.users import User
 from infrastructure.peewee.engine import Engine
 from infrastructure.peewee.rotations import PeeweeRotations
 from infrastructure.peewee.sessions import PeeweeSessions
 from infrastructure.peewee.users import PeeweeUsers, UsersTable
 from infrastructure.two_places import RotationsInTwoPlaces
-from tests.fakes.clock import START
+from tests.builders import new_session, next_rotation
 
 
 class Application:
@@ -51,18 +49,9 @@ class Application:
 def found(users: PeeweeUsers, user_id: str) -> User | None:
     """Look a user up, and see that a refresh, which has a statement of its own, says the same."""
     user = users.find(user_id)
-    token = RefreshToken(
-        session_id=new_id(),
-        user_id=user_id,
-        generation=FIRST_GENERATION,
-        started_at=START,
-        ends_at=START + 100,
-        issued_at=START,
-        expires_at=START + 100,
-    )
-    sessions = PeeweeSessions(users.engine)
-    sessions.start(Session.recalled(token))
+    sessions, session = PeeweeSessions(users.engine), new_session(user_id)
+    sessions.start(session)
     rotations = PeeweeRotations(users, restoring=RotationsInTwoPlaces(users, sessions))
-    claims = rotations.rotate(rotate(token, now=START + 1, policy=SessionPolicy(), replaces=FIRST_GENERATION))
+    claims = rotations.rotate(next_rotation(session))
     assert claims == (user.claims if user is not None and user.active else None), user_id
     return user

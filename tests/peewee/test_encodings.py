@@ -2,20 +2,17 @@
 
 import uuid
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 
 from domain.model.errors import StoreUnavailableError
-from domain.model.sessions import Session
-from domain.model.tokens import FIRST_GENERATION, RefreshToken, new_id
 from domain.model.users import User
 from infrastructure.peewee.engine import Engine
 from infrastructure.peewee.readiness import Readiness
 from infrastructure.peewee.schema import Schema
 from infrastructure.peewee.sessions import PeeweeSessions
 from infrastructure.peewee.users import PeeweeUserDirectory, PeeweeUsers, UsersTable
-from tests.fakes.clock import START
+from tests.builders import held, new_session
 from tests.peewee.engines import Engines, administer, url_of_database
 from tests.peewee.tables import Application, found
 
@@ -34,19 +31,6 @@ def engine(request: pytest.FixtureRequest, postgres_url: str, engines: Engines) 
     administer(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def session_of(user: User, device: str) -> Session:
-    token = RefreshToken(
-        session_id=new_id(),
-        user_id=user.id,
-        generation=FIRST_GENERATION,
-        started_at=START,
-        ends_at=START + 100,
-        issued_at=START,
-        expires_at=START + 100,
-    )
-    return replace(Session.recalled(token), device=device)
-
-
 @pytest.mark.parametrize("engine", ["SQL_ASCII", "LATIN1", "WIN1252", "LATIN9", "UTF8"], indirect=True)
 def test_a_database_of_any_encoding_is_migrated_once_and_serves(engine: Engine) -> None:
     """An SQL_ASCII cluster gave names as bytes: migrated was never ready, and migrating again failed."""
@@ -61,9 +45,9 @@ def test_a_database_of_any_encoding_is_migrated_once_and_serves(engine: Engine) 
     PeeweeUserDirectory(engine).put(ZOE)
     assert found(users, ZOE.id) == ZOE
     assert PeeweeUserDirectory(engine).list() == [ZOE]
-    session = session_of(ZOE, "T\u00e9l\u00e9")
+    session = new_session(ZOE.id, device="T\u00e9l\u00e9")
     PeeweeSessions(engine).start(session)
-    assert PeeweeSessions(engine).get(ZOE.id, session.token.session_id).session == session
+    assert held(PeeweeSessions(engine), session.token) == session
 
 
 @pytest.mark.parametrize("engine", ["SQL_ASCII", "UTF8"], indirect=True)
@@ -71,11 +55,11 @@ def test_text_of_the_greatest_length_fits(engine: Engine) -> None:
     """SQL_ASCII counts bytes where others count characters."""
     Schema(engine).migrate()
     PeeweeUserDirectory(engine).put(OWL)
-    session = session_of(OWL, "\U0001f4f1" * 255)
+    session = new_session(OWL.id, device="\U0001f4f1" * 255)
 
     PeeweeSessions(engine).start(session)
 
-    assert PeeweeSessions(engine).get(OWL.id, session.token.session_id).session == session
+    assert held(PeeweeSessions(engine), session.token) == session
     assert found(PeeweeUsers(engine, UsersTable()), OWL.id) == OWL
 
 
@@ -87,7 +71,7 @@ def test_text_that_an_encoding_does_not_know(engine: Engine) -> None:
     assert PeeweeUsers(engine, UsersTable()).find(OWL.id) is None
     for user, device in ((ZOE, "\U0001f4f1"), (OWL, "")):
         with pytest.raises(StoreUnavailableError, match="made without ENCODING 'UTF8', cannot hold this"):
-            PeeweeSessions(engine).start(session_of(user, device))
+            PeeweeSessions(engine).start(new_session(user.id, device=device))
 
 
 @pytest.mark.parametrize("engine", ["SQL_ASCII"], indirect=True)

@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 import pytest
 
 from domain.model.sessions import RevocationReason, Session, SessionPolicy, rotate
-from domain.model.tokens import FIRST_GENERATION, RefreshToken, new_id
 from domain.model.users import User
 from infrastructure.peewee.engine import Engine
 from infrastructure.peewee.rotations import PeeweeRotations
@@ -26,6 +25,7 @@ from infrastructure.peewee.schema import Schema
 from infrastructure.peewee.sessions import PeeweeSessions
 from infrastructure.peewee.users import PeeweeUserDirectory, PeeweeUsers, UsersTable
 from infrastructure.two_places import RotationsInTwoPlaces
+from tests.builders import first_token
 from tests.fakes.clock import START
 from tests.peewee.engines import Engines, administer
 
@@ -94,25 +94,13 @@ def in_threads(work: object, engines: list[Engine]) -> list[object]:
         return list(pool.map(one, engines))
 
 
-def new_token(user_id: str) -> RefreshToken:
-    return RefreshToken(
-        session_id=new_id(),
-        user_id=user_id,
-        generation=FIRST_GENERATION,
-        started_at=START,
-        ends_at=START + 1000,
-        issued_at=START,
-        expires_at=START + 1000,
-    )
-
-
 def live(engine: Engine) -> int:
     """Use a few sessions from their start to their end with every statement that there is; return the rotations."""
     users, sessions = PeeweeUsers(engine, UsersTable()), PeeweeSessions(engine)
     rotations = PeeweeRotations(users, restoring=RotationsInTwoPlaces(users, sessions))
     taken = 0
     for _ in range(12):
-        token = new_token("ada")
+        token = first_token("ada")
         sessions.start(Session.recalled(token))
         for second in range(8):
             step = rotate(token, now=START + second, policy=POLICY, replaces=token.generation)
@@ -172,7 +160,7 @@ def test_what_cannot_be_repaired_waits_for_the_disk(
     for url in (pooled_url, database_url):
         engine = engines.open(url, sync_every_write=sync_every_write)
         users, sessions = PeeweeUsers(engine, UsersTable()), PeeweeSessions(engine)
-        token = new_token("ada")
+        token = first_token("ada")
         sessions.start(Session.recalled(token))
         rotations = PeeweeRotations(users, restoring=RotationsInTwoPlaces(users, sessions))
         assert rotations.rotate(rotate(token, now=START, policy=POLICY, replaces=1)) is not None
