@@ -27,7 +27,6 @@ _SLOW_CONNECT = 1.0
 _PAUSE_AFTER_SLOW_CONNECT = 2.0
 """Seconds without a new try: whoever waits for a server that swallows everything must not queue behind each other."""
 _UNKNOWN_TO_THE_ENCODING = "22P05"
-_NOT_OF_THE_ENCODING = "22021"
 
 _Result = TypeVar("_Result")
 
@@ -100,13 +99,10 @@ class Engine(ABC):
                 raise StoreUnavailableError("the server could not be reached a moment ago")
             try:
                 return work()
-            except DataError as error:
-                state = getattr(cause_of(error), "sqlstate", None)
-                if state == _UNKNOWN_TO_THE_ENCODING:
-                    raise UnencodableError("the database, made without ENCODING 'UTF8', cannot hold this") from error
-                if state == _NOT_OF_THE_ENCODING:
-                    raise StoreUnavailableError("the database holds text that is not UTF-8") from error
-                raise  # a value that the database cannot hold is a defect of this service, not trouble of the store
+            except DataError as error:  # of which the connection is none the worse
+                cause = cause_of(error)
+                is_unknown = getattr(cause, "sqlstate", None) == _UNKNOWN_TO_THE_ENCODING
+                raise (UnencodableError if is_unknown else StoreUnavailableError)(self._in_words(cause)) from error
             except (PeeweeException, sqlite3.Error) as error:
                 cause = cause_of(error)
                 trouble = self._trouble(cause)

@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from peewee import PeeweeException, PostgresqlDatabase, fn
-from psycopg import ProgrammingError
+from psycopg import OperationalError, ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
 from infrastructure.peewee.engine import LOCK_BUDGET, Engine, Trouble
@@ -19,10 +19,13 @@ _DURABLE = "replace(current_setting('synchronous_commit'), 'off', 'on')"
 """The server's own durability, unless it is none at all."""
 
 _SERIALIZATION_FAILURES = ("40001", "40P01")
-_GONE_SERVER_STATES = ("57P01", "57P02", "57P03", "25006")
-"""Shut down, crashed, starting, and read-only: the last is a primary that has become a standby."""
+_GONE_SERVER_STATES = ("57P01", "57P02", "57P03", "57P05", "25006")
+"""Shut down, crashed, starting, tired of an idle session, and read-only: a primary that has become a standby."""
 
 _WORDS = {
+    "22": "a value cannot be computed or held",
+    "22021": "the database holds text that is not UTF-8",
+    "22P05": "the database, made without ENCODING 'UTF8', cannot hold this",
     "23": "a constraint of a table refuses it",
     "25006": "the database takes no writes: a standby, or read-only by its settings",
     "28": "the server does not let this role in",
@@ -137,9 +140,9 @@ class PostgresEngine(Engine):
         state = getattr(error, "sqlstate", None)
         if state in _SERIALIZATION_FAILURES:
             return Trouble.CONFLICT
-        if state is None or state.startswith("08") or state in _GONE_SERVER_STATES:
-            return Trouble.DEAD_CONNECTION
-        return Trouble.OTHER
+        if state is None:  # nothing that the server said
+            return Trouble.DEAD_CONNECTION if isinstance(error, OperationalError) else Trouble.OTHER
+        return Trouble.DEAD_CONNECTION if state[:2] == "08" or state in _GONE_SERVER_STATES else Trouble.OTHER
 
     def _in_words(self, error: Exception) -> str:
         state: str | None = getattr(error, "sqlstate", None)
@@ -148,7 +151,7 @@ class PostgresEngine(Engine):
             return f"{words} ({state})"
         # APPSEC: the text itself is never passed on: it holds hosts, roles and databases.
         found = [words for pattern, words in _WORDS_OF_A_FAILED_CONNECTION.items() if re.search(pattern, str(error))]
-        return found[0] if found else f"the connection has died: {type(error).__name__}"
+        return found[0] if found else f"the connection fails: {type(error).__name__}"
 
 
 class _Postgres(PostgresqlDatabase):

@@ -41,6 +41,8 @@ class Relation:
     """Anything that can be selected from. `kind` is for people; of a plain `table` all indexes are known."""
 
     kind: str
+    hides_rows: bool
+    """Whether policies of PostgreSQL decide which rows the role sees."""
     columns: Mapping[str, Attribute]
 
 
@@ -58,16 +60,16 @@ def find_relation(engine: Engine, schema: str | None, name: str) -> Relation | N
             is_unique=bool(is_unique),
             is_readable=bool(is_readable),
         )
-        for _, column, type_, base, is_unique, is_readable in rows
+        for _, _, column, type_, base, is_unique, is_readable in rows
     }
-    return Relation(kind=rows[0][0], columns=columns) if rows else None
+    return Relation(kind=rows[0][0], hides_rows=bool(rows[0][1]), columns=columns) if rows else None
 
 
 def _sqlite(schema: str | None, name: str) -> tuple[str, tuple[str, str]]:
     """Return the query for generated columns, too, which `table_info` leaves out."""
     return (
         """
-        SELECT CASE WHEN r.type IN ('view', 'virtual') THEN r.type ELSE 'table' END, c.name, c.type, NULL,
+        SELECT CASE WHEN r.type IN ('view', 'virtual') THEN r.type ELSE 'table' END, 0, c.name, c.type, NULL,
             c.pk = 1 AND (SELECT MAX(pk) FROM pragma_table_xinfo(r.name, r.schema)) = 1
             OR EXISTS (
                 SELECT 1 FROM pragma_index_list(r.name, r.schema) AS i
@@ -103,7 +105,7 @@ def _postgres(schema: str | None, name: str) -> tuple[str, tuple[str, str | None
         )
         SELECT CASE WHEN c.relkind = 'v' THEN 'view' WHEN c.relkind = 'm' THEN 'materialised view'
                 WHEN c.relkind = 'f' THEN 'foreign table' WHEN h.is_parent THEN 'table with children' ELSE 'table' END,
-            a.attname::text, pg_catalog.format_type(a.atttypid, a.atttypmod),
+            pg_catalog.row_security_active(c.oid), a.attname::text, pg_catalog.format_type(a.atttypid, a.atttypmod),
             CASE WHEN t.typtype = 'e' THEN 'enum' WHEN e.typtype = 'e' THEN 'enum[]'
                 WHEN e.oid IS NOT NULL THEN e.typname || '[]' ELSE t.typname::text END,
             NOT h.is_parent AND EXISTS (

@@ -87,6 +87,8 @@ class PeeweeUsers(Users):
             yield f"A user is active while {active.name} ({active.type}) is true or 1."
         for name, column in claims.items():
             yield f"Access tokens have {column.name} ({column.type}) as claim {name}."
+        if relation.hides_rows:
+            yield "Policies of the database decide which of its rows Nuovo sees; a user it does not see is unknown."
         if not key.is_unique:
             yield f"That {key.name} is unique cannot be verified; a user with several rows is not served."
 

@@ -98,7 +98,7 @@ def server_that_says(message: str) -> Iterator[int]:
         ("sorry, too many clients already", "the server has too many connections"),
         ("no more connections allowed (max_client_conn)", "the server has too many connections"),
         ('no pg_hba.conf entry for host "::1", user "nuovo", SSL off', "the server does not let this role in"),
-        ("Passwort-Authentifizierung für Benutzer »nuovo« fehlgeschlagen", "the connection has died: OperationalError"),
+        ("Passwort-Authentifizierung für Benutzer »nuovo« fehlgeschlagen", "the connection fails: OperationalError"),
     ],
 )
 def test_a_server_that_turns_a_connection_away(engines: Engines, message: str, words: str) -> None:
@@ -116,6 +116,8 @@ def test_a_server_that_turns_a_connection_away(engines: Engines, message: str, w
         ("SET transaction_read_only = on; CREATE TABLE t ()", "the database takes no writes: a standby, or read-only"),
         ("SET statement_timeout = 1; SELECT pg_sleep(9)", "the server took too long (57014)"),
         ("SET ROLE pg_monitor; CREATE ROLE x", "the role lacks a privilege (42501)"),
+        ("SELECT 1 / 0", "a value cannot be computed or held (22012)"),
+        ("SELECT '%d'", "the connection fails: ProgrammingError"),
         (f"DO $$ BEGIN RAISE EXCEPTION '{SECRET}'; END $$", "the server reports RaiseException (P0001)"),
     ],
 )
