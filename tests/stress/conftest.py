@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.conftest import KINDS, databases, kind
+from tests.e2e.conftest import KINDS, databases, kind, prepared_url
 from tests.e2e.database import Database, Databases
 from tests.stress.crowd import Crowd
 
-__all__ = ["crowd", "databases", "kind"]
+__all__ = ["crowd", "databases", "kind", "prepared_url"]
 
 
 @pytest.fixture(scope="module")
