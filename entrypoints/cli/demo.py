@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import socket
 import stat
 import tempfile
 from pathlib import Path
@@ -19,6 +18,7 @@ DEMO_USER = "ada"
 _DATABASE = "demo.sqlite3"
 _MAKER = "maker.pid"
 """Names the process that made the folder: the one that becomes gunicorn."""
+_NO_ADDRESS_FOR_CURL = ("unix:", "fd:")
 _GRACE = 5
 """Seconds of replay grace: short, so that one need not wait long to see a stolen token caught."""
 
@@ -29,7 +29,8 @@ def prepare_demo(open_operations: OpenOperations, bind: str) -> dict[str, str]:
     No setting of the environment or of a `.env` is used, so no configured database is ever touched. The process
     moves to that folder; gunicorn deletes it at the end.
     """
-    _require_free(bind)
+    if bind.startswith(_NO_ADDRESS_FOR_CURL):
+        raise click.UsageError("--demo needs a --bind HOST:PORT.")
     folder = tempfile.mkdtemp(prefix=DEMO_FOLDER_PREFIX)
     os.chdir(folder)
     Path(_MAKER).write_text(str(os.getpid()), encoding="ascii")
@@ -77,20 +78,6 @@ def is_own_demo(database_url: str) -> bool:
         return False
     is_private = status.st_uid == os.geteuid() and stat.S_IMODE(status.st_mode) == stat.S_IRWXU
     return is_private and made_by in (str(os.getpid()), str(os.getppid()))
-
-
-def _require_free(bind: str) -> None:
-    """End the command, before anything is made or printed, if nothing could listen at `bind`."""
-    host, _, port = bind.rpartition(":")
-    try:
-        with socket.create_server((host.strip("[]"), int(port)), family=_family_of(host)):
-            pass
-    except (OSError, ValueError, OverflowError) as error:
-        raise click.ClickException(f"Nothing can listen at {bind}: {error}. Choose another --bind HOST:PORT.") from None
-
-
-def _family_of(host: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if host.startswith("[") else socket.AF_INET
 
 
 _COMMANDS = """\

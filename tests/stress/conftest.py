@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.conftest import databases, kind
+from tests.e2e.conftest import databases, kind, prepared_url
 from tests.stress.crowd import Crowd
 
-__all__ = ["crowd", "databases", "kind"]
+__all__ = ["crowd", "databases", "kind", "prepared_url"]
 
 
 @pytest.fixture(scope="session")
