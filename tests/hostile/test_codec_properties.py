@@ -14,7 +14,7 @@ from domain.model.sessions import MAX_SESSION_TTL
 from domain.model.tokens import MAX_GENERATION, AccessToken, RefreshToken
 from domain.model.users import is_user_id
 from ports.token_codec import TokenCodec
-from tests.hostile.careless_codecs import (
+from tests.wrong.readers import (
     ByTheBook,
     DecodesLeniently,
     StripsBlanks,

@@ -15,7 +15,7 @@ from domain.model.tokens import RefreshToken
 from infrastructure.logs import StructlogSecurityLog, configure_logging
 from ports.security_log import Happening, SecurityEvent
 from tests.fakes.users import FakeUsers
-from tests.hostile.careless_codecs import ByTheBook
+from tests.wrong.readers import ByTheBook
 from tests.hostile.conftest import Heard, Target
 from tests.hostile.forge import REFRESH
 from tests.hostile.requests import NASTY

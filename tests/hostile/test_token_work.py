@@ -15,7 +15,7 @@ import pytest
 
 from domain.model.errors import InvalidAccessTokenError, InvalidRefreshTokenError
 from ports.token_codec import TokenCodec
-from tests.hostile.careless_codecs import ByTheBook, HasNoLimit
+from tests.wrong.readers import ByTheBook, HasNoLimit
 from tests.hostile.catalogue import GROUPS, tokens
 from tests.hostile.forge import ACCESS, REFRESH, Kind, strict_codec
 

@@ -11,7 +11,7 @@ import pytest
 from domain.model.errors import InvalidAccessTokenError, InvalidRefreshTokenError, RefusalCause
 from ports.token_codec import TokenCodec
 from tests.hostile.audit import watched
-from tests.hostile.careless_codecs import ByTheBook, careless_codecs
+from tests.wrong.readers import ByTheBook, careless_codecs
 from tests.hostile.catalogue import GROUPS, SIGNED_BY_US, every_token, tokens
 from tests.hostile.conftest import Target
 from tests.hostile.forge import ACCESS, REFRESH, SESSION_ID, Kind, strict_codec

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from tests.stress.history import Breach, Call, Event, Must, Row
-from tests.stress.model import Rules, State, after
+from tests.simulation.model import Rules, State, after
 
 _ENDINGS = (Call.LOG_OUT, Call.END_ALL)
 _FOR_EVER = 2**63

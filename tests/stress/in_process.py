@@ -20,7 +20,7 @@ from tests.fakes.sessions import FakeSessions
 from tests.fakes.users import FakeUsers
 from tests.stress.checker import breaches_of
 from tests.stress.history import Breach, Event, Row
-from tests.stress.model import Rules
+from tests.simulation.model import Rules
 from tests.stress.stage import Reply, Service, Stage, StoryOver, Time
 from tests.stress.stories import Story
 

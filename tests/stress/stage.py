@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from tests.stress.history import Call, Event, Must, generation_of, session_of
-from tests.stress.model import Rules
+from tests.simulation.model import Rules
 
 _T = TypeVar("_T")
 _RETRY_AFTER = 0.1

@@ -6,7 +6,7 @@ from tests.fakes.sessions import FakeSessions
 from tests.figures import Figures
 from tests.stress.broken import STORES, ComparesTimes, ForkingCodec
 from tests.stress.in_process import play_in_process
-from tests.stress.model import Rules
+from tests.simulation.model import Rules
 from tests.stress.stories import EVERY, hurried
 
 _RULES = Rules(grace=4, recovery=60)

@@ -12,7 +12,7 @@ from tests.e2e.server import Nuovo
 from tests.figures import Figures
 from tests.stress.checker import breaches_of, by_session
 from tests.stress.crowd import Crowd, Target, add_users, ended, snapshots
-from tests.stress.model import Rules
+from tests.simulation.model import Rules
 from tests.stress.stories import EVERY
 
 

@@ -16,7 +16,7 @@ from tests.stress.checker import breaches_of
 from tests.stress.crowd import Crowd, Target, add_users, ended, snapshots
 from tests.stress.faulty import KILL_POINTS, FaultyNuovo
 from tests.stress.history import claims_of, generation_of
-from tests.stress.model import Rules
+from tests.simulation.model import Rules
 from tests.stress.stories import ENDING, HONEST
 
 _RULES = Rules()

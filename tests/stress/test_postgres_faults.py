@@ -21,7 +21,7 @@ from tests.postgres import PostgresServer
 from tests.stress.checker import breaches_of
 from tests.stress.crowd import Crowd, Target, add_users, ended, snapshot
 from tests.stress.history import Event
-from tests.stress.model import Rules
+from tests.simulation.model import Rules
 from tests.stress.stories import ENDING, EVERY, HONEST
 
 _RULES = Rules()
