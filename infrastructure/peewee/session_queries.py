@@ -142,8 +142,7 @@ def end_all() -> Expression:
 
 def count_live() -> Expression:
     """Count the user's live sessions but the spared one."""
-    is_other = slot("spared").is_null() | (sessions.session_id != slot("spared"))
-    return _live(fn.COUNT(_ONE)).where(is_other)
+    return _live(fn.COUNT(_ONE)).where(sessions.session_id != slot("other_than"))
 
 
 def list_live() -> Expression:
