@@ -22,15 +22,13 @@ class Database:
 
     def session(self, session_id: str) -> dict[str, Any]:
         """Return the row of a session."""
-        (row,) = self.run("SELECT * FROM nuovo_sessions WHERE id = ?", session_id)
+        (row,) = self.run("SELECT * FROM nuovo_sessions WHERE session_id = ?", session_id)
         return row
 
     def put_back(self, session_id: str, seconds: int) -> None:
         """Make everything of a session happen earlier, as if the test had waited so long."""
         self.run(
-            "UPDATE nuovo_sessions SET rotated_at = rotated_at - ?, newer_mark_at = newer_mark_at - ?,"
-            " older_mark_at = older_mark_at - ? WHERE id = ?",
-            *(seconds, seconds, seconds, session_id),
+            "UPDATE nuovo_sessions SET issued_at = issued_at - ? WHERE session_id = ?", seconds, session_id
         )
 
     def run(self, statement: str, *values: object) -> list[dict[str, Any]]:

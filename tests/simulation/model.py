@@ -31,7 +31,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A session. Generation 0 is one that has not begun; that of generation 1 has never rotated."""
+    """A session. One of generation 1 has never rotated."""
 
     generation: int = 1
     parent: int = 0
@@ -39,6 +39,7 @@ class State:
     dead: bool = False
 
 
+NOT_BEGUN = State(generation=0)
 Outcome: TypeAlias = tuple[int | None, State]
 """The generation that is handed out, or `None` for a refusal, and the session after it."""
 

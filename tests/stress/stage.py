@@ -147,6 +147,10 @@ class Stage:
     def pause(self, seconds: float) -> None:
         self.time.sleep(seconds)
 
+    def grow_old(self) -> None:
+        """Wait until what was rotated just now is no longer young, by whole seconds of any clock."""
+        self.pause(self.rules.grace + 1.2 if self.rules.grace else 0)
+
     def _until_done(self, call: Call, work: Callable[[], Reply], tokens: Tokens) -> None:
         """End something. The story is over if that was not answered: what follows relies on it."""
         if self._persist(lambda: self._call(call, work, tokens)).status != 200:
