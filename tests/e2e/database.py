@@ -27,9 +27,7 @@ class Database:
 
     def put_back(self, session_id: str, seconds: int) -> None:
         """Make everything of a session happen earlier, as if the test had waited so long."""
-        self.run(
-            "UPDATE nuovo_sessions SET issued_at = issued_at - ? WHERE session_id = ?", seconds, session_id
-        )
+        self.run("UPDATE nuovo_sessions SET issued_at = issued_at - ? WHERE session_id = ?", seconds, session_id)
 
     def run(self, statement: str, *values: object) -> list[dict[str, Any]]:
         """Run one statement, commit it, and return its rows by column name."""

@@ -20,9 +20,9 @@ atheris: Any = importlib.import_module("atheris")
 
 with atheris.instrument_imports(include=["infrastructure.authlib", "domain.model", "tests.wrong.readers"]):
     from ports.token_codec import TokenCodec
-    from tests.wrong import readers
     from tests.hostile.catalogue import every_token
     from tests.hostile.forge import ACCESS, REFRESH, Kind, as_json, part, signed, strict_codec
+    from tests.wrong import readers
 
 STRICT = strict_codec()
 SEEDED = WHOLE, PAYLOAD, SPELLED_PAYLOAD, HEADER, _SIGNATURE = range(5)

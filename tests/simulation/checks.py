@@ -26,14 +26,14 @@ BURST = 100
 
 
 def interleavings(new_store: NewStore, *, rotations: int = 2, steps: int = 3) -> int:
-    """Client and thief in every order, each answer against the model: never both served again after they part."""
+    """Require of client and thief in every order what the model says: never both served again after they part."""
     explorer = Explorer(SessionPolicy(), new_store())
     layers = list(explorer.explore(stolen_worlds(explorer, rotations), steps))
     return layers[-1].interleavings
 
 
 def tabs(new_store: NewStore, *, sessions: int = 60) -> int:
-    """No browser that knows nothing of a thief is ever refused, be its answers in order or not."""
+    """Require that no browser that knows nothing of a thief is refused, be its answers in order or not."""
     requests = 0
     for seed in range(sessions):
         weather = OVERTAKING if seed % 2 else IN_ORDER
@@ -45,7 +45,7 @@ def tabs(new_store: NewStore, *, sessions: int = 60) -> int:
 
 
 def thieves(new_store: NewStore, *, sessions: int = 120) -> int:
-    """Once client and thief have parted, and a grace has passed, one of them alone is served."""
+    """Require that of client and thief one alone is served, a grace after they parted."""
     served = 0
     for seed in range(sessions):
         random = seeded(seed)
@@ -59,19 +59,19 @@ def thieves(new_store: NewStore, *, sessions: int = 120) -> int:
 
 
 def lifecycles(new_store: NewStore, *, events: int = 3) -> int:
-    """Whatever is done to clock, store and settings, a session that is over stays over."""
+    """Require that a session that is over stays over, whatever is done to clock, store and settings."""
     check = Lifecycles(new_store())
     check.run(events)
     return check.states
 
 
 def races(new_store: NewStore) -> int:
-    """Requests that cut into each other: one token a generation, and what overlapped an end is dead once it is over."""
+    """Require one token a generation, and that what overlapped an end is dead, of requests that cut into each other."""
     return run_all(new_store)
 
 
 def one_second(new_store: NewStore) -> int:
-    """Of 100 rotations in one second, where every use rotates, each stale token is known for what it is."""
+    """Require that of 100 rotations in one second, where every use rotates, each stale token is known as one."""
     for stale in range(BURST):
         service = FakeService(policy=EVERY_USE_ROTATES, sessions=new_store())
         _require_reuse(service, _rotated(service, BURST), stale)
@@ -79,7 +79,7 @@ def one_second(new_store: NewStore) -> int:
 
 
 def one_grace(new_store: NewStore) -> int:
-    """However often a session is presented within a grace, it has one token, and that is the one of its first second."""
+    """Require one token of a session within a grace, however often it is presented."""
     service = FakeService(sessions=new_store())
     _, first, second = _rotated(service, 2)
     for _ in range(BURST):
@@ -89,7 +89,7 @@ def one_grace(new_store: NewStore) -> int:
 
 
 def spans(new_store: NewStore) -> int:
-    """Grace and recovery end with their last second, for the current token and for its parent."""
+    """Require that grace and recovery end with their last second, for the current token and for its parent."""
     for after in (1, GRACE - 1, GRACE):
         for presented in (1, 2):
             service = FakeService(sessions=new_store(), policy=NO_RECOVERY)
@@ -117,7 +117,7 @@ def spans(new_store: NewStore) -> int:
 
 
 def clock_set_back(new_store: NewStore) -> int:
-    """A clock that is set back does not stretch a grace or a recovery."""
+    """Require that a clock that is set back does not stretch a grace or a recovery."""
     for back in (GRACE + 1, HOUR, 3_653 * DAY):
         service = FakeService(sessions=new_store(), policy=NO_RECOVERY)
         tokens = _rotated(service, 3)
@@ -127,7 +127,7 @@ def clock_set_back(new_store: NewStore) -> int:
 
 
 def clock_ahead(new_store: NewStore) -> int:
-    """A clock that was ahead for one rotation moves the grace and the recovery after it, and makes them no longer.
+    """Require that a clock that was ahead for one rotation moves the grace after it, and does not stretch it.
 
     So the parent is repeated around the time that the clock had shown, be that an hour later; in between it is
     recovered. The next rotation ends it.
@@ -159,7 +159,7 @@ def _rotated_ahead(new_store: NewStore, ahead: int) -> tuple[FakeService, list[s
 
 
 def apart(new_store: NewStore) -> int:
-    """What happens to one session touches no other of the same user, and a sign-in touches none that is over."""
+    """Require that one session's end touches no other of its user, and that a sign-in touches none that is over."""
     endings: tuple[Callable[[FakeService, list[str]], object], ...] = (
         lambda service, tokens: service.revoke(tokens[0]),
         lambda service, tokens: _require_reuse(service, tokens, 0),
@@ -184,7 +184,7 @@ def apart(new_store: NewStore) -> int:
 
 
 def spared(new_store: NewStore) -> int:
-    """All but one: that one goes on, the others are over, and so is it when it is no longer spared."""
+    """Require of "all but one" that this one goes on, the others are over, and so is it when it is spared no more."""
     service = FakeService(sessions=new_store())
     one, other = (_rotated(service, 1) for _ in range(2))
     session_id = service.tokens.read_refresh_token(one[0]).session_id
@@ -200,7 +200,7 @@ def spared(new_store: NewStore) -> int:
 
 
 def disabled(new_store: NewStore) -> int:
-    """A user who is disabled is refused, and goes on where they were when they are enabled again."""
+    """Require that a user who is disabled is refused, and goes on where they were when they are enabled again."""
     service = FakeService(sessions=new_store())
     tokens = _rotated(service, 1)
     service.clock.advance(GRACE + 1)
@@ -212,7 +212,7 @@ def disabled(new_store: NewStore) -> int:
 
 
 def kept(new_store: NewStore) -> int:
-    """With rotation off the current token stays in use and nothing is written; a superseded one is not kept beside it.
+    """Require that without rotation the current token stays in use, unwritten, and no superseded one beside it.
 
     A row that was lost is written again, so that the session can be ended.
     """
@@ -241,7 +241,7 @@ def kept(new_store: NewStore) -> int:
 
 
 def healing(new_store: NewStore) -> int:
-    """A store that falls back loses nobody, and whoever presents what came before is known for what they are."""
+    """Require that a store that falls back loses nobody, and takes nobody who is behind for honest."""
     looked_at = 0
     for lost in range(1, 5):
         store = new_store()
@@ -262,7 +262,7 @@ def healing(new_store: NewStore) -> int:
 
 
 def purge(new_store: NewStore) -> int:
-    """A row is not purged while any token of it could verify, the newest one's shorter life or not."""
+    """Require that no row is purged while any token of it could verify, the newest one's shorter life or not."""
     half_days = range(1, 28)
     for half_day in half_days:
         service = FakeService(sessions=new_store())
@@ -279,7 +279,7 @@ def purge(new_store: NewStore) -> int:
 
 
 def healed(new_store: NewStore) -> int:
-    """A healed row is kept for the longer-lived tokens whose writes were lost with it."""
+    """Require that a healed row is kept for the longer-lived tokens whose writes were lost with it."""
     store = new_store()
     service = FakeService(sessions=store)
     tokens = _rotated(service, 2)
@@ -297,7 +297,7 @@ def healed(new_store: NewStore) -> int:
 
 
 def purged(new_store: NewStore) -> int:
-    """A token that was superseded stays so, even if its row was purged and the clock is set back."""
+    """Require that what was superseded stays so, even if its row was purged and the clock is set back."""
     service = FakeService(sessions=new_store())
     tokens = _rotated(service, 2)
     service.clock.advance(15 * DAY)
@@ -309,7 +309,7 @@ def purged(new_store: NewStore) -> int:
 
 
 def lost_row(new_store: NewStore) -> int:
-    """A session whose row the store has lost can be ended, and stays ended."""
+    """Require that a session whose row the store has lost can be ended, and stays ended."""
     store = new_store()
     service = FakeService(sessions=store)
     tokens = _rotated(service, 3)
@@ -321,7 +321,7 @@ def lost_row(new_store: NewStore) -> int:
 
 
 def _rotated(service: FakeService, rotations: int, user: str = "ada") -> list[str]:
-    """Return all tokens of a new session, oldest first, each traded as soon as the grace of the one before allows it."""
+    """Return all tokens of a new session, oldest first, each traded as soon as the grace allows it."""
     tokens = [str(service.sign_in(user).refresh_token)]
     for _ in range(rotations):
         if len(tokens) > 1 and service.policy.replay_grace:

@@ -51,8 +51,9 @@ class Party:
 
     def with_fresh_memory(self, now: int, grace: int) -> "Party":
         """Forget what nobody would send any more."""
-        replaced = tuple((generation, at) for generation, at in self.replaced if now - at <= grace)
-        return replace(self, held=frozenset({self.newest, *(generation for generation, _ in replaced)}), replaced=replaced)
+        replaced = tuple((generation, since) for generation, since in self.replaced if now - since <= grace)
+        held = frozenset({self.newest, *(generation for generation, _ in replaced)})
+        return replace(self, held=held, replaced=replaced)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +139,7 @@ class Explorer:
         row = Session.recalled(_token(FIRST_GENERATION))
         return World(row, START, State(), (), Party(frozenset({FIRST_GENERATION})), None)
 
-    def say(
-        self, world: World, who: str, generation: int, wait: int, *, lost: bool = False, ahead: int = 0
-    ) -> World:
+    def say(self, world: World, who: str, generation: int, wait: int, *, lost: bool = False, ahead: int = 0) -> World:
         """Let somebody present a token after a wait. Raises `ViolationError` if the answer is not as it must be."""
         now = world.now + wait
         ((expected, session),) = refreshed(world.session, generation, at(now + ahead), self._rules)
@@ -227,8 +226,8 @@ class Explorer:
         """
         yield world.honest.newest, False
         yield world.honest.newest, True
-        for generation, at in world.honest.replaced:
-            if now - min(at, world.superseded_at(generation)) <= self.policy.replay_grace:
+        for generation, since in world.honest.replaced:
+            if now - min(since, world.superseded_at(generation)) <= self.policy.replay_grace:
                 yield generation, False
 
 

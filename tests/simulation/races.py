@@ -122,7 +122,7 @@ _CONTENDERS = [*PRESENTED, *ENDINGS]
 
 
 def run_all(new_store: Callable[[], FakeSessions]) -> int:
-    """Run every race over stores of the kind that `new_store` makes. Raises `AssertionError` if one ends as it must not."""
+    """Run every race over stores such as `new_store` makes. Raises `AssertionError` if one ends as it must not."""
     kind = type("Interrupted", (Interrupted, type(new_store())), {})
     races = sorted(set(_races()))
     for age, lost, (outer, *inner), first, second in races:

@@ -1,4 +1,4 @@
-"""What must hold does, and every check can fail: each rule and store that is wrong on purpose is caught by its check."""
+"""What must hold does, and every check can fail: each wrong rule and store is caught by the checks meant for it."""
 
 from collections.abc import Callable
 

@@ -48,7 +48,7 @@ class SessionMachine(RuleBasedStateMachine):
         policy = SessionPolicy(
             replay_grace=grace, lost_answer_recovery=recovery, refresh_token_ttl=LIFE, session_ttl=LIFE
         )
-        self.rules = Rules.of(policy)
+        self.spans = Rules.of(policy)
         self.service = FakeService(policy=policy, sessions=self.new_store())
         self.tokens = [[str(self.service.sign_in().refresh_token)] for _ in range(2)]
         self.sessions = [State(), State()]
@@ -115,7 +115,7 @@ class SessionMachine(RuleBasedStateMachine):
 
     def _outcome(self, session: State, presented: str) -> tuple[int | None, State]:
         now = at(self.service.clock.time)
-        (outcome,) = refreshed(session, self._generation(presented), now, self.rules)
+        (outcome,) = refreshed(session, self._generation(presented), now, self.spans)
         return outcome
 
     def _generation(self, token: str) -> int:

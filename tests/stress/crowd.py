@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 from tests.e2e.client import Answer, Client
 from tests.e2e.database import Database
-from tests.stress.history import Event, Row
 from tests.simulation.model import Rules
+from tests.stress.history import Event, Row
 from tests.stress.stage import Reply, Service, Stage, StoryOver
 from tests.stress.stories import Story
 

@@ -19,9 +19,9 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.service import FakeService
 from tests.fakes.sessions import FakeSessions
 from tests.fakes.users import FakeUsers
+from tests.simulation.model import Rules
 from tests.stress.checker import breaches_of
 from tests.stress.history import Breach, Event, Row
-from tests.simulation.model import Rules
 from tests.stress.stage import Reply, Service, Stage, StoryOver, Time
 from tests.stress.stories import Story
 
@@ -108,7 +108,9 @@ def play_in_process(
     def record(event: Event) -> None:
         history.append(event)
         with sessions.lock:
-            rows = {id_: Row(row.token.generation, row.revoked_at is not None) for (_, id_), row in sessions.rows.items()}
+            rows = {
+                id_: Row(row.token.generation, row.revoked_at is not None) for (_, id_), row in sessions.rows.items()
+            }
             snapshots.append(rows)
 
     with ThreadPoolExecutor(4) as pool:

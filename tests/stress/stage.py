@@ -9,8 +9,8 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from tests.stress.history import Call, Event, Must, generation_of, session_of
 from tests.simulation.model import Rules
+from tests.stress.history import Call, Event, Must, generation_of, session_of
 
 _T = TypeVar("_T")
 _RETRY_AFTER = 0.1

@@ -10,9 +10,9 @@ from tests.e2e.conftest import KINDS
 from tests.e2e.database import Database, Databases
 from tests.e2e.server import Nuovo
 from tests.figures import Figures
+from tests.simulation.model import Rules
 from tests.stress.checker import breaches_of, by_session
 from tests.stress.crowd import Crowd, Target, add_users, ended, snapshots
-from tests.simulation.model import Rules
 from tests.stress.stories import EVERY
 
 
@@ -42,7 +42,9 @@ def _run(
     return len(events)
 
 
-def _run_on_both(databases: Databases, folder: Path, crowd: Crowd, figures: Figures, *, stories: int, grace: int) -> int:
+def _run_on_both(
+    databases: Databases, folder: Path, crowd: Crowd, figures: Figures, *, stories: int, grace: int
+) -> int:
     with ThreadPoolExecutor(2) as pool:
         runs = [
             pool.submit(_run, kind, databases, folder, crowd, figures=figures, stories=stories, grace=grace)

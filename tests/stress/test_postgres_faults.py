@@ -18,10 +18,10 @@ from tests.e2e.database import Database, Databases
 from tests.e2e.server import USER, Nuovo
 from tests.figures import Figures
 from tests.postgres import PostgresServer
+from tests.simulation.model import Rules
 from tests.stress.checker import breaches_of
 from tests.stress.crowd import Crowd, Target, add_users, ended, snapshot
 from tests.stress.history import Event
-from tests.simulation.model import Rules
 from tests.stress.stories import ENDING, EVERY, HONEST
 
 _RULES = Rules(grace=1)

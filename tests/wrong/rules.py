@@ -23,9 +23,7 @@ class WronglyRuled(FakeSessions):
 
     def get(self, user_id: str, session_id: str) -> Standing:
         true = super().get(user_id, session_id)
-        return _Judged(
-            session=true.session, cut_off=true.cut_off, purged_until=true.purged_until, store=self
-        )
+        return _Judged(session=true.session, cut_off=true.cut_off, purged_until=true.purged_until, store=self)
 
     def judge(self, standing: Standing, token: RefreshToken, now: int, policy: SessionPolicy) -> Decision:
         decision = standing.decide(token, now=now, policy=policy)

@@ -272,7 +272,7 @@ class CutsOffOnlyThePast(WrongSessions):
 
 
 class SparesNobody(WrongSessions):
-    """"All but this one" ends this one, too."""
+    """The session that an ending of all others should spare is over, too."""
 
     def end_all(self, user_id: str, *, at: int, spare: str | None = None) -> int:
         return super().end_all(user_id, at=at)
