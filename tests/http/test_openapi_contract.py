@@ -1,10 +1,8 @@
 """The OpenAPI document against the routes, and against itself."""
 
-import json
 import re
 import tomllib
 from collections.abc import Iterator
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -12,10 +10,14 @@ import falcon
 import jsonschema_rs
 import pytest
 from falcon import inspect
+from falcon.testing import TestClient
+
+from entrypoints.http.openapi import document
+from tests.http.contract import by_cookie
 
 Json: TypeAlias = dict[str, Any]
 
-DOCUMENT: Json = json.loads(files("entrypoints.http").joinpath("openapi.json").read_bytes())
+DOCUMENT: Json = document()
 """Read at import because its operations are the cases."""
 
 VERBS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
@@ -46,6 +48,7 @@ def answers() -> Iterator[Any]:
 
 
 ANSWERS = list(answers())
+OPERATIONS = [pytest.param(*operation, id=f"{operation[1]} {operation[0]}") for operation in operations()]
 
 
 def complaints(schema: Json, instance: Any) -> list[str]:
@@ -175,3 +178,34 @@ def test_whatever_takes_a_credential_is_never_stored() -> None:
             for status, response in operation["responses"].items():
                 assert {"Cache-Control", "Pragma"} <= set(resolved(response)["headers"]), (verb, path, status)
                 assert {"401", "500", "503"} <= set(operation["responses"]), (verb, path)
+
+
+MISSING = {
+    "Refresh token missing.": "refreshToken",
+    "Access token missing.": "accessToken",
+    "Service credential missing.": "serviceCredential",
+}
+"""What an operation says to whoever brings nothing, and the credential that it thereby asks for."""
+
+
+@pytest.mark.parametrize(("path", "verb", "operation"), OPERATIONS)
+def test_an_operation_asks_for_the_credential_that_it_documents(
+    client: TestClient, path: str, verb: str, operation: Json
+) -> None:
+    answer = client.simulate_request(verb, re.sub(r"{\w+}", "x", path), json={})
+    documented = {name for requirement in operation["security"] for name in requirement}
+    if not documented:
+        assert answer.status_code != 401
+        return
+    assert answer.status_code == 401
+    assert MISSING[answer.json["message"]] in documented
+    assert documented & set(MISSING.values()) == {MISSING[answer.json["message"]]}
+
+
+@pytest.mark.parametrize(("path", "verb", "operation"), OPERATIONS)
+def test_an_operation_believes_the_refresh_cookie_only_where_it_documents_it(
+    client: TestClient, path: str, verb: str, operation: Json
+) -> None:
+    answer = client.simulate_request(verb, re.sub(r"{\w+}", "x", path), json={}, headers=by_cookie("nonsense"))
+    believed = answer.status_code == 401 and answer.json["message"] == "Invalid refresh token."
+    assert believed == ({"refreshCookie": []} in operation["security"])
