@@ -9,6 +9,7 @@ from domain.use_cases.service import Service
 from entrypoints.cli.demo import DEMO_USER, is_own_demo
 from entrypoints.cli.operations import Operations
 from entrypoints.http.app import create_app
+from entrypoints.http.oauth.server import AuthorizationServer
 from entrypoints.http.refresh_cookie import RefreshCookie
 from entrypoints.settings import PREFIX, Settings, SettingsError
 from infrastructure.authlib.key_ring import KeyRing
@@ -47,6 +48,10 @@ class Built:
             ),
             service_credentials=[secret.get_secret_value() for secret in settings.service_credentials],
             allowed_origins=settings.allowed_origins,
+            server=AuthorizationServer(
+                issuer=settings.issuer, audience=settings.audience, client_id=settings.client_id
+            ),
+            public_keys=self.operations.public_keys,
             demo_user=DEMO_USER if settings.demo else None,
         )
 

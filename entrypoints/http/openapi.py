@@ -3,13 +3,13 @@
 `openapi.json` is OpenAPI 3.1, except that what holds everywhere is not repeated. An answer says one of
 
 - `data`, a schema: what a success holds in the envelope; its `examples` are of `data` alone,
-- `messages`, a list: what an error says in the envelope; each is an example, too,
+- `messages`, a list: what an error says in the envelope; each is an example, too, and with `pattern` no more than that,
 - `errors`, a list: what an error says in the form of OAuth 2.0 (RFC 6749, section 5.2); each is an example, too,
 - `content`, as OpenAPI has it.
 
 Its `headers` are names of components, beside those that every answer has; with `cacheable` it lacks the two that keep
-answers out of stores. An operation lists in `refusals` the components that it may answer beside its `responses`. One
-that takes a credential may also fail, and one that takes a body may find it too large, without saying so.
+answers out of stores. An operation lists in `refusals` the components that it may answer beside its `responses`. What
+any may answer that takes a credential or a body is not listed.
 """
 
 from collections.abc import Iterator
@@ -17,6 +17,8 @@ from importlib.resources import files
 from typing import Any, TypeAlias
 
 import orjson
+
+from entrypoints.http.errors import OAUTH_PREFIX
 
 Json: TypeAlias = dict[str, Any]
 
@@ -29,21 +31,26 @@ def document() -> Json:
     """Return the complete document."""
     short: Json = orjson.loads(files("entrypoints.http").joinpath("openapi.json").read_bytes())
     refusals = short["components"]["responses"]
-    for item in short["paths"].values():
+    for path, item in short["paths"].items():
         for verb, operation in item.items():
-            operation["responses"] = dict(_responses(verb, operation, refusals))
+            common = _common(path, verb, operation)
+            operation["responses"] = dict(_responses(operation, common, refusals))
     short["components"]["responses"] = {name: _complete(answer, answer["code"]) for name, answer in refusals.items()}
     return short
 
 
-def _responses(verb: str, operation: Json, refusals: Json) -> Iterator[tuple[str, Json]]:
-    for status, answer in operation["responses"].items():
-        yield status, _complete(answer, int(status))
-    names = operation.pop("refusals", [])
+def _common(path: str, verb: str, operation: Json) -> list[str]:
+    """Return the refusals that an operation does not list: the same ones in the form of OAuth 2.0, where that holds."""
+    names = ["UnexpectedError", "Unavailable"] if operation["security"] or verb == "post" else []
     if verb == "post":
         names.append("BodyTooLarge")
-    if operation["security"]:
-        names += ["UnexpectedError", "Unavailable"]
+    return [f"OAuth{name}" for name in names] if path.startswith(OAUTH_PREFIX) else names
+
+
+def _responses(operation: Json, common: list[str], refusals: Json) -> Iterator[tuple[str, Json]]:
+    for status, answer in operation["responses"].items():
+        yield status, _complete(answer, int(status))
+    names = [*operation.pop("refusals", []), *common]
     for code, name in sorted((refusals[name]["code"], name) for name in names):
         yield str(code), {"$ref": f"#/components/responses/{name}"}
 
@@ -67,8 +74,9 @@ def _body(answer: Json, code: int) -> Json:
             "examples": {error: {"value": {"error": error}} for error in answer["errors"]},
         }
     if "messages" in answer:
+        words = {"pattern": answer["pattern"]} if "pattern" in answer else {"enum": answer["messages"]}
         return {
-            "schema": _narrowed("Error", code={"const": code}, message={"enum": answer["messages"]}),
+            "schema": _narrowed("Error", code={"const": code}, message=words),
             "examples": {
                 f"{code}-{number}": {"value": {"status": "error", "code": code, "message": message}}
                 for number, message in enumerate(answer["messages"], start=1)
