@@ -1,5 +1,6 @@
 """The composition root: plain constructor calls, from settings to a service."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import falcon
@@ -8,9 +9,11 @@ from domain.use_cases.service import Service
 from entrypoints.cli.demo import DEMO_USER, is_own_demo
 from entrypoints.cli.operations import Operations
 from entrypoints.http.app import create_app
+from entrypoints.http.oauth.server import AuthorizationServer
 from entrypoints.http.refresh_cookie import RefreshCookie
 from entrypoints.settings import PREFIX, Settings, SettingsError
 from infrastructure.authlib.key_ring import KeyRing
+from infrastructure.authlib.keys import AccessKey, WeakKeyError, private_key, public_key
 from infrastructure.authlib.token_codec import AuthlibTokenCodec
 from infrastructure.clock import SystemClock
 from infrastructure.logs import StructlogSecurityLog
@@ -45,6 +48,10 @@ class Built:
             ),
             service_credentials=[secret.get_secret_value() for secret in settings.service_credentials],
             allowed_origins=settings.allowed_origins,
+            server=AuthorizationServer(
+                issuer=settings.issuer, audience=settings.audience, client_id=settings.client_id
+            ),
+            public_keys=self.operations.public_keys,
             demo_user=DEMO_USER if settings.demo else None,
         )
 
@@ -58,11 +65,9 @@ def build(settings: Settings) -> Built:
     if settings.users_database_url is not None:
         users_engine = _engine(settings.users_database_url.get_secret_value(), settings, "USERS_DATABASE_URL")
     schema = Schema(engine)
+    keys = _keys(settings)
     tokens = AuthlibTokenCodec(
-        KeyRing(
-            settings.secret_key.get_secret_value(),
-            [secret.get_secret_value() for secret in settings.previous_secret_keys],
-        ),
+        keys,
         issuer=settings.issuer,
         audience=settings.audience,
         client_id=settings.client_id,
@@ -73,6 +78,7 @@ def build(settings: Settings) -> Built:
             name=settings.users_table,
             id_column=settings.users_id_column,
             active_column=settings.users_active_column,
+            claims=tuple(settings.users_claims),
         ),
     )
     sessions = PeeweeSessions(engine)
@@ -86,6 +92,7 @@ def build(settings: Settings) -> Built:
         rotations=PeeweeRotations(users, restoring=two_places) if users_engine is engine else two_places,
         log=StructlogSecurityLog(),
         policy=settings.policy,
+        claims_of_users=frozenset(claim for _, claim in settings.users_claims),
     )
     return Built(
         settings=settings,
@@ -98,8 +105,28 @@ def build(settings: Settings) -> Built:
             migrate=schema.migrate,
             check_ready=readiness.require,
             describe=readiness.describe,
+            public_keys=keys.public_keys,
         ),
     )
+
+
+def _keys(settings: Settings) -> KeyRing:
+    signing = [] if settings.access_token_key is None else [settings.access_token_key.get_secret_value()]
+    return KeyRing(
+        settings.secret_key.get_secret_value(),
+        [secret.get_secret_value() for secret in settings.previous_secret_keys],
+        access_key=next(_read("ACCESS_TOKEN_KEY", private_key, signing), None),
+        verification_keys=list(
+            _read("ACCESS_TOKEN_VERIFICATION_KEYS", public_key, settings.access_token_verification_keys)
+        ),
+    )
+
+
+def _read(name: str, read: Callable[[str], AccessKey], pems: list[str]) -> Iterator[AccessKey]:
+    try:
+        yield from map(read, pems)
+    except WeakKeyError as error:
+        raise SettingsError([f"{PREFIX}{name} {error}"]) from None
 
 
 def _engine(url: str, settings: Settings, name: str) -> Engine:
