@@ -126,10 +126,11 @@ class ErrorHandlers:
         if isinstance(error, (InvalidFieldError, InvalidClaimsError)):
             fail(resp, 422, str(error))
             return
-        code, message = _ANSWERS[type(error)]
+        kind = next(kind for kind in type(error).__mro__ if kind in _ANSWERS)
+        code, message = _ANSWERS[kind]
         fail(resp, code, message)
         if code == _UNAUTHORIZED:
-            resp.set_header("WWW-Authenticate", _CHALLENGES[type(error)])
+            resp.set_header("WWW-Authenticate", _CHALLENGES[kind])
             if getattr(req.context, "by_cookie", False):
                 self._cookie.clear(resp)
         if code == _UNAVAILABLE:
