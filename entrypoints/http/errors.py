@@ -147,10 +147,12 @@ class ErrorHandlers:
         if isinstance(error, InvalidClaimsError):
             fail(resp, 422, f"claims: {error}.")
             return
-        code, message = _ANSWERS[type(error)]
-        code = _fail(req, resp, code, message, type(error))
+        # An adapter may have its own kind of an error.
+        kind = next(kind for kind in type(error).__mro__ if kind in _ANSWERS)
+        code, message = _ANSWERS[kind]
+        code = _fail(req, resp, code, message, kind)
         if code == _UNAUTHORIZED:
-            resp.set_header("WWW-Authenticate", _CHALLENGES[type(error)])
+            resp.set_header("WWW-Authenticate", _CHALLENGES[kind])
             if _is_oauth(req):
                 resp.append_header("WWW-Authenticate", _BASIC)
             if getattr(req.context, "by_cookie", False):
