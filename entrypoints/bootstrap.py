@@ -1,6 +1,10 @@
 """The composition root: plain constructor calls, from settings to a service."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from platform import python_version
+from urllib.parse import urlsplit
 
 import falcon
 
@@ -9,6 +13,7 @@ from domain.use_cases.service import Service
 from entrypoints.cli.demo import DEMO_FOLDER_PREFIX, DEMO_USER
 from entrypoints.cli.operations import Operations
 from entrypoints.http.app import create_app
+from entrypoints.http.metrics import Metrics
 from entrypoints.http.refresh_cookie import RefreshCookie
 from entrypoints.settings import PREFIX, Settings, SettingsError
 from infrastructure.authlib.key_ring import KeyRing
@@ -21,6 +26,7 @@ from infrastructure.peewee.schema import Schema
 from infrastructure.peewee.sessions import PeeweeSessions
 from infrastructure.peewee.users import PeeweeUserDirectory, PeeweeUsers, UsersTable
 from infrastructure.two_places import RotationsInTwoPlaces
+from ports.security_log import SecurityLog
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +35,7 @@ class Built:
 
     settings: Settings
     operations: Operations
+    metrics: Metrics | None
 
     def app(self) -> "falcon.App[falcon.Request, falcon.Response]":
         """Return the WSGI application."""
@@ -44,6 +51,9 @@ class Built:
             ),
             service_credentials=[secret.get_secret_value() for secret in settings.service_credentials],
             allowed_origins=settings.allowed_origins,
+            trusted_proxies=settings.trusted_proxies,
+            metrics=self.metrics,
+            metrics_credentials=[secret.get_secret_value() for secret in settings.metrics_credentials],
             demo_user=DEMO_USER if _is_demo(settings) else None,
         )
 
@@ -80,13 +90,16 @@ def build(settings: Settings) -> Built:
             raise StoreUnavailableError(f"migrations are pending: {', '.join(pending)}; run: nuovo migrate")
         users.inspect()
 
+    metrics, log = _watched(
+        {"sessions": engine, **({} if users_engine is engine else {"users": users_engine})}, settings, check_ready
+    )
     service = Service(
         clock=SystemClock(),
         tokens=tokens,
         users=users,
         sessions=sessions,
         rotations=PeeweeRotations(users, restoring=two_places) if users_engine is engine else two_places,
-        log=StructlogSecurityLog(),
+        log=log,
         policy=settings.policy,
     )
     return Built(
@@ -99,7 +112,34 @@ def build(settings: Settings) -> Built:
             migrate=schema.migrate,
             check_ready=check_ready,
         ),
+        metrics=metrics,
     )
+
+
+def _watched(
+    engines: Mapping[str, Engine], settings: Settings, check_ready: Callable[[], None]
+) -> tuple[Metrics | None, SecurityLog]:
+    """Return the log, and metrics that hear of everything, if somebody may read them."""
+    log = StructlogSecurityLog()
+    if not settings.metrics_credentials:
+        return None, log
+    # Only who wants metrics waits for the library to be loaded.
+    from infrastructure.prometheus import CountingSecurityLog, PrometheusMetrics  # noqa: PLC0415
+
+    metrics = PrometheusMetrics(about=_about(settings), check_ready=check_ready)
+    for name, engine in engines.items():
+        engine.on_success, engine.on_failure = metrics.observe_statements(name), metrics.count_errors(name)
+    return metrics, CountingSecurityLog(metrics, log)
+
+
+def _about(settings: Settings) -> dict[str, dict[str, str]]:
+    """Return what metrics say of this instance: its version, and the settings that explain its figures."""
+    store = urlsplit(settings.database_url.get_secret_value()).scheme
+    told = {"database": store, "rotation_durability": settings.rotation_durability, **asdict(settings.policy)}
+    return {
+        "nuovo_build_info": {"version": version("nuovo"), "python": python_version()},
+        "nuovo_settings_info": {name: str(value).lower() for name, value in told.items()},
+    }
 
 
 def _is_demo(settings: Settings) -> bool:

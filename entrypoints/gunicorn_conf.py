@@ -1,13 +1,16 @@
 """How gunicorn serves Nuovo in production. `nuovo serve` uses it; command-line options override it."""
 
 import logging
+import os
 import shutil
 import socket
 import struct
+import tempfile
 import time
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +61,18 @@ http_parser = "python"
 forwarded_allow_ips = ""
 
 
+def on_starting(server: Any) -> None:
+    """Make a folder in which the workers count for `/metrics`."""
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="nuovo-metrics-")
+
+
+def pre_fork(server: Any, worker: Any) -> None:
+    """Number the next worker: a living one's number is its own, a dead one's files are continued."""
+    taken = {other.slot for other in server.WORKERS.values()}
+    worker.slot = next(slot for slot in count(1) if slot not in taken)
+    os.environ["PROMETHEUS_WORKER_SLOT"] = str(worker.slot)
+
+
 def when_ready(server: Any) -> None:
     """Give accepted connections, which inherit it from the listeners, a limit on every read; make reloads safe."""
     for listener in server.LISTENERS:
@@ -103,7 +118,8 @@ def _stop_when_new_ones_serve(server: Any, stop_surplus: Callable[[], None]) -> 
 
 
 def on_exit(server: Any) -> None:
-    """Delete what a demonstration has made."""
+    """Delete what the workers have counted, and what a demonstration has made."""
+    shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
     folder = Path.cwd()
     # Both must hold: nobody's own folder may go because of its name.
     if folder.name.startswith(DEMO_FOLDER_PREFIX) and load_settings().demo:

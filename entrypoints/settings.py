@@ -6,12 +6,13 @@ Only this module reads the environment. Every problem is reported at once, in wo
 import os
 import re
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from secrets import token_urlsafe
 from typing import Annotated, Any, Literal, Self
 
 from dotenv import dotenv_values
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from domain.model.secrets import HOW_TO_MAKE_ONE, weakness_of
@@ -43,6 +44,7 @@ def _comma_separated(value: Any) -> Any:
 
 CommaSeparated = Annotated[list[str], NoDecode, BeforeValidator(_comma_separated)]
 SecretList = Annotated[list[SecretStr], NoDecode, BeforeValidator(_comma_separated)]
+Proxy = Annotated[str, AfterValidator(lambda text: text if text == "unix" else str(ip_network(text)))]
 Name = Annotated[str, Field(min_length=1, max_length=255)]
 
 
@@ -78,6 +80,8 @@ class Settings(BaseSettings):
     cookie_same_site: Literal["Strict", "Lax", "None"] = "Strict"
     allowed_origins: CommaSeparated = []
     service_credentials: SecretList = []
+    metrics_credentials: SecretList = []
+    trusted_proxies: Annotated[list[Proxy], NoDecode, BeforeValidator(_comma_separated)] = []
     log_format: Literal["json", "text"] = "json"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     demo: bool = False
@@ -131,10 +135,12 @@ class Settings(BaseSettings):
         key = self.secret_key.get_secret_value()
         previous = [secret.get_secret_value() for secret in self.previous_secret_keys]
         credentials = [secret.get_secret_value() for secret in self.service_credentials]
+        for_metrics = [secret.get_secret_value() for secret in self.metrics_credentials]
         for name, secrets in (
             ("SECRET_KEY", [key]),
             ("PREVIOUS_SECRET_KEYS", previous),
             ("SERVICE_CREDENTIALS", credentials),
+            ("METRICS_CREDENTIALS", for_metrics),
         ):
             for weakness in filter(None, map(weakness_of, secrets)):
                 yield f"{PREFIX}{name} {weakness}; make a good one with: {HOW_TO_MAKE_ONE}"
@@ -144,6 +150,8 @@ class Settings(BaseSettings):
             yield f"{PREFIX}PREVIOUS_SECRET_KEYS holds {PREFIX}SECRET_KEY; previous keys must differ from it"
         if {key, *previous} & set(credentials):
             yield f"{PREFIX}SERVICE_CREDENTIALS holds a signing key; each secret must have one use"
+        if {key, *previous, *credentials} & set(for_metrics):
+            yield f"{PREFIX}METRICS_CREDENTIALS holds a key or a service credential; each secret must have one use"
 
     def _span_problems(self) -> Iterator[str]:
         if self.access_token_ttl > self.refresh_token_ttl:

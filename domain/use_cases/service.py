@@ -32,6 +32,7 @@ class Service:
         log: SecurityLog,
         policy: SessionPolicy,
     ) -> None:
+        self.log = log
         issue = IssueTokens(tokens=tokens, policy=policy)
         self.start = StartSession(clock=clock, users=users, sessions=sessions, issue=issue, log=log, policy=policy)
         self.refresh = RefreshAccessToken(
@@ -45,7 +46,9 @@ class Service:
             policy=policy,
         )
         self.revoke = RevokeToken(clock=clock, tokens=tokens, sessions=sessions, log=log)
-        self.authenticate = AuthenticateAccessToken(clock=clock, tokens=tokens, sessions=sessions, policy=policy)
+        self.authenticate = AuthenticateAccessToken(
+            clock=clock, tokens=tokens, sessions=sessions, log=log, policy=policy
+        )
         self.list_sessions = ListSessions(clock=clock, sessions=sessions)
         self.end = EndSession(clock=clock, sessions=sessions, log=log)
         self.end_all = EndAllSessions(clock=clock, sessions=sessions, log=log)

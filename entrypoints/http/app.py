@@ -8,12 +8,14 @@ from structlog.contextvars import bind_contextvars, unbind_contextvars
 
 from domain.model.tokens import new_id
 from domain.use_cases.service import Service
+from entrypoints.http.addresses import ClientAddresses
 from entrypoints.http.client import ClientResource, DemoResource, DemoSignInResource
 from entrypoints.http.credentials import RefreshTokenCredential, ServiceCredentials
 from entrypoints.http.cross_site import Cors, CrossSiteGuard
 from entrypoints.http.documentation import DocsResource, OpenApiResource
 from entrypoints.http.errors import ErrorHandlers
 from entrypoints.http.health import LiveResource, ReadyResource
+from entrypoints.http.metrics import Metrics, MetricsResource, RequestTimes
 from entrypoints.http.refresh_cookie import RefreshCookie
 from entrypoints.http.refresh_token import RefreshTokenResource
 from entrypoints.http.request_body import check_announced_size
@@ -30,17 +32,22 @@ def create_app(
     cookie: RefreshCookie,
     service_credentials: Collection[str] = (),
     allowed_origins: Collection[str] = (),
+    trusted_proxies: Collection[str] = (),
+    metrics: Metrics | None = None,
+    metrics_credentials: Collection[str] = (),
     demo_user: str | None = None,
 ) -> "falcon.App[falcon.Request, falcon.Response]":
     """Return the WSGI application over `service`. `check_ready` raises `StoreUnavailableError` while it cannot work.
 
-    `allowed_origins` are those of other hosts whose pages may use the cookie and read answers.
+    `allowed_origins` are those of other hosts whose pages may use the cookie and read answers, `trusted_proxies` those
+    who are believed about whom they forward for.
     With `demo_user`, anybody on this machine is signed in as that user at `/demo`.
     """
-    app = falcon.App(middleware=_EveryRequest())
+    app = falcon.App(middleware=[] if metrics is None else RequestTimes(metrics.observe_request))
+    app.add_middleware(_EveryRequest(ClientAddresses(trusted_proxies)))
     if allowed_origins:
         app.add_middleware(Cors(allowed_origins))
-    ErrorHandlers(cookie).register(app)
+    ErrorHandlers(cookie, service.log).register(app)
 
     credential = RefreshTokenCredential(cookie, CrossSiteGuard(allowed_origins))
     app.add_route("/refresh_token", RefreshTokenResource(credential, cookie, service.refresh))
@@ -49,6 +56,8 @@ def create_app(
     app.add_route("/sessions/{session_id}", SessionResource(service, cookie))
     app.add_route("/health/live", LiveResource())
     app.add_route("/health/ready", ReadyResource(check_ready))
+    if metrics is not None:
+        app.add_route("/metrics", MetricsResource(ServiceCredentials(metrics_credentials), metrics))
     app.add_route("/openapi.json", OpenApiResource())
     docs = DocsResource()
     app.add_route("/docs", docs)
@@ -65,11 +74,14 @@ def create_app(
 class _EveryRequest:
     """What holds for every request, whatever it asks for."""
 
+    def __init__(self, addresses: ClientAddresses) -> None:
+        self._addresses = addresses
+
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Give the request an identifier for the logs: the caller's own, if it is harmless, or a new one."""
+        """Give the logs the client's address and an identifier: the caller's own, if it is harmless, or a new one."""
         given = req.env.get("HTTP_X_REQUEST_ID", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else new_id()
-        bind_contextvars(request_id=request_id)
+        bind_contextvars(request_id=request_id, client=self._addresses.of(req))
         resp.set_header("X-Request-ID", request_id)
         check_announced_size(req)
 
@@ -83,4 +95,4 @@ class _EveryRequest:
             resp.set_header("Pragma", "no-cache")
         if req.method == "OPTIONS" and req_succeeded:
             resp.status = 204
-        unbind_contextvars("request_id")
+        unbind_contextvars("request_id", "client")

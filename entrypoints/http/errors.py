@@ -18,6 +18,7 @@ from domain.model.errors import (
 )
 from entrypoints.http.envelope import fail
 from entrypoints.http.refresh_cookie import RefreshCookie
+from ports.security_log import Happening, SecurityEvent, SecurityLog
 
 RETRY_AFTER_SECONDS = "1"
 REALM = "nuovo"
@@ -109,9 +110,10 @@ _CHALLENGES = {
 class ErrorHandlers:
     """Turns every exception into an answer of the one envelope."""
 
-    def __init__(self, cookie: RefreshCookie) -> None:
+    def __init__(self, cookie: RefreshCookie, log: SecurityLog) -> None:
         """Take the refresh cookie: a 401 to a request that was made with it clears it."""
         self._cookie = cookie
+        self._security_log = log
 
     def register(self, app: "falcon.App[falcon.Request, falcon.Response]") -> None:
         """Make `app` answer with these handlers and no others."""
@@ -126,6 +128,8 @@ class ErrorHandlers:
         if isinstance(error, (InvalidFieldError, InvalidClaimsError)):
             fail(resp, 422, str(error))
             return
+        if isinstance(error, InvalidServiceCredentialError):
+            self._security_log.record(SecurityEvent(happening=Happening.SERVICE_REFUSED))
         code, message = _ANSWERS[type(error)]
         fail(resp, code, message)
         if code == _UNAUTHORIZED:

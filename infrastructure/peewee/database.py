@@ -54,6 +54,10 @@ class Engine:
 
     def __init__(self, peewee: Database) -> None:
         self.peewee = peewee
+        self.on_success: Callable[[float], object] = _ignore
+        """Told how many seconds a statement has taken."""
+        self.on_failure: Callable[[str, str], object] = _ignore
+        """Told what a failure means, and the database's own code for it."""
         self._away_until = 0.0
         in_child = WeakMethod(self._start_afresh)
         os.register_at_fork(after_in_child=lambda: (start_afresh := in_child()) and start_afresh())
@@ -96,11 +100,12 @@ class Engine:
             if begun < self._away_until:
                 raise StoreUnavailableError("the server could not be reached a moment ago")
             try:
-                return work()
+                result = work()
             except DataError:
                 raise  # a value that the database cannot hold is a defect of this service, not trouble of the store
             except (PeeweeException, sqlite3.Error) as error:
                 trouble = self._trouble(error)
+                self.on_failure(trouble.name.lower(), _code_of(error))
                 if trouble is _Trouble.CONFLICT and conflicts < MAX_CONFLICT_RETRIES:
                     conflicts += 1
                     continue
@@ -113,6 +118,9 @@ class Engine:
                     reopened = True
                     continue
                 raise StoreUnavailableError(f"{trouble.value}: {_name_of(error)}") from error
+            else:
+                self.on_success(time.monotonic() - begun)
+                return result
 
     def drop_connection(self) -> None:
         """Close this thread's connection, if it has one, whatever state it is in."""
@@ -319,6 +327,17 @@ def _cause_of(error: Exception) -> Exception:
     while isinstance(cause := getattr(error, "orig", None), Exception):
         error = cause
     return error
+
+
+def _ignore(*_noted: object) -> None:
+    """Nobody wants to know."""
+
+
+def _code_of(error: Exception) -> str:
+    """Return the driver's own code of an error, or what the error is called."""
+    cause = _cause_of(error)
+    code = getattr(cause, "sqlstate", None) or getattr(cause, "sqlite_errorname", None)
+    return code or type(cause).__name__
 
 
 def _name_of(error: Exception) -> str:
