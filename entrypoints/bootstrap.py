@@ -20,7 +20,8 @@ from infrastructure.authlib.key_ring import KeyRing
 from infrastructure.authlib.token_codec import AuthlibTokenCodec
 from infrastructure.clock import SystemClock
 from infrastructure.logs import StructlogSecurityLog
-from infrastructure.peewee.database import Engine, InvalidDatabaseUrlError, open_engine
+from infrastructure.peewee.database_url import InvalidDatabaseUrlError, open_engine
+from infrastructure.peewee.engine import Engine
 from infrastructure.peewee.rotations import PeeweeRotations
 from infrastructure.peewee.schema import Schema
 from infrastructure.peewee.sessions import PeeweeSessions
