@@ -67,7 +67,7 @@ def on_starting(server: Any) -> None:
 
 
 def pre_fork(server: Any, worker: Any) -> None:
-    """Number the next worker: a living one's number is its own, a dead one's files are continued."""
+    """Give the next worker a number that no living one has: it goes on in a dead one's files."""
     taken = {other.slot for other in server.WORKERS.values()}
     worker.slot = next(slot for slot in count(1) if slot not in taken)
     os.environ["PROMETHEUS_WORKER_SLOT"] = str(worker.slot)

@@ -3,6 +3,7 @@
 from domain.model.sessions import SessionPolicy
 from domain.use_cases.authenticate_access_token import AuthenticateAccessToken
 from domain.use_cases.end_all_sessions import EndAllSessions
+from domain.use_cases.end_everybody import EndEverybody
 from domain.use_cases.end_session import EndSession
 from domain.use_cases.issue_tokens import IssueTokens
 from domain.use_cases.list_sessions import ListSessions
@@ -52,4 +53,5 @@ class Service:
         self.list_sessions = ListSessions(clock=clock, sessions=sessions)
         self.end = EndSession(clock=clock, sessions=sessions, log=log)
         self.end_all = EndAllSessions(clock=clock, sessions=sessions, log=log)
+        self.end_everybody = EndEverybody(clock=clock, sessions=sessions, log=log)
         self.purge = PurgeExpiredSessions(clock=clock, sessions=sessions, policy=policy)
