@@ -105,7 +105,8 @@ class PrometheusMetrics:
         counter = self._of_event.get(key)
         if counter is None:
             counter = self._of_event[key] = self._counter_of(event)
-        counter.inc(1 if event.count is None else event.count)
+        one = 0 if event.happening is Happening.EVERYBODY_ENDED else 1  # of whom nobody knows how many they were
+        counter.inc(one if event.count is None else event.count)
         if event.lost_generations:
             self._lost_generations.inc(event.lost_generations)
 

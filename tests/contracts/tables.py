@@ -39,9 +39,7 @@ class Application:
         name: str | None = None,
         claims: tuple[tuple[str, str], ...] = (),
     ) -> PeeweeUsers:
-        table = UsersTable(
-            name=name or self.name, id_column=id_column, active_column=active_column, claims=claims
-        )
+        table = UsersTable(name=name or self.name, id_column=id_column, active_column=active_column, claims=claims)
         return PeeweeUsers(self.engine, table)
 
 
