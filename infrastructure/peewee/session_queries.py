@@ -159,8 +159,8 @@ def count_live_of_everybody() -> Expression:
 
 def count_live() -> Expression:
     """Count the user's live sessions but the spared one."""
-    is_other = sessions.session_id != fn.COALESCE(slot("spared"), "")
-    return _live(fn.COUNT(_ONE)).where(_IS_OF_USER & is_other)
+    # No session's identifier is empty. PostgreSQL could not tell the type of a value that is only asked to be NULL.
+    return _live(fn.COUNT(_ONE)).where(_IS_OF_USER & (sessions.session_id != fn.COALESCE(slot("spared"), "")))
 
 
 def list_live() -> Expression:
