@@ -33,7 +33,7 @@ class Service:
         log: SecurityLog,
         policy: SessionPolicy,
     ) -> None:
-        self.log = log
+        self.record = log.record  # for what entry points refuse by themselves
         issue = IssueTokens(tokens=tokens, policy=policy)
         self.start = StartSession(clock=clock, users=users, sessions=sessions, issue=issue, log=log, policy=policy)
         self.refresh = RefreshAccessToken(

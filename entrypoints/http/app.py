@@ -47,7 +47,7 @@ def create_app(
     app.add_middleware(_EveryRequest(ClientAddresses(trusted_proxies)))
     if allowed_origins:
         app.add_middleware(Cors(allowed_origins))
-    ErrorHandlers(cookie, service.log).register(app)
+    ErrorHandlers(cookie, service.record).register(app)
 
     credential = RefreshTokenCredential(cookie, CrossSiteGuard(allowed_origins))
     app.add_route("/refresh_token", RefreshTokenResource(credential, cookie, service.refresh))

@@ -1,5 +1,7 @@
 """Which error is which answer. The status table of the service is here and nowhere else."""
 
+from collections.abc import Callable
+
 import falcon
 import structlog
 from authlib.oauth2.rfc6750.errors import InvalidTokenError
@@ -18,7 +20,7 @@ from domain.model.errors import (
 )
 from entrypoints.http.envelope import fail
 from entrypoints.http.refresh_cookie import RefreshCookie
-from ports.security_log import Happening, SecurityEvent, SecurityLog
+from ports.security_log import Happening, SecurityEvent
 
 RETRY_AFTER_SECONDS = "1"
 REALM = "nuovo"
@@ -110,10 +112,10 @@ _CHALLENGES = {
 class ErrorHandlers:
     """Turns every exception into an answer of the one envelope."""
 
-    def __init__(self, cookie: RefreshCookie, log: SecurityLog) -> None:
-        """Take the refresh cookie: a 401 to a request that was made with it clears it."""
+    def __init__(self, cookie: RefreshCookie, record: Callable[[SecurityEvent], None]) -> None:
+        """Take the refresh cookie, which a 401 to a request that was made with it clears, and who is told of events."""
         self._cookie = cookie
-        self._security_log = log
+        self._record = record
 
     def register(self, app: "falcon.App[falcon.Request, falcon.Response]") -> None:
         """Make `app` answer with these handlers and no others."""
@@ -129,7 +131,7 @@ class ErrorHandlers:
             fail(resp, 422, str(error))
             return
         if isinstance(error, InvalidServiceCredentialError):
-            self._security_log.record(SecurityEvent(happening=Happening.SERVICE_REFUSED))
+            self._record(SecurityEvent(happening=Happening.SERVICE_REFUSED))
         code, message = _ANSWERS[type(error)]
         fail(resp, code, message)
         if code == _UNAUTHORIZED:

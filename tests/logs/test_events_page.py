@@ -162,7 +162,6 @@ def test_every_event_has_the_fields_of_the_page(written: list[dict[str, Any]]) -
     """Those that it always has each time, and each of those that it may have at least once."""
     service = FakeService()
     service.log = StructlogSecurityLog()  # type: ignore[assignment]  # the fake only adds what tests read
-    service.policy = SessionPolicy()
     everything_that_happens(service)
 
     seen: dict[str, list[set[str]]] = defaultdict(list)
@@ -178,7 +177,6 @@ def test_every_event_has_the_fields_of_the_page(written: list[dict[str, Any]]) -
 def test_every_ending_and_every_start_says_who_did_it(written: list[dict[str, Any]]) -> None:
     service = FakeService()
     service.log = StructlogSecurityLog()  # type: ignore[assignment]
-    service.policy = SessionPolicy()
     everything_that_happens(service)
 
     endings = [line for line in written if line["event"].endswith(("_started", "_ended"))]
@@ -189,7 +187,6 @@ def test_every_ending_and_every_start_says_who_did_it(written: list[dict[str, An
 def test_a_named_service_is_told_from_another(written: list[dict[str, Any]]) -> None:
     service = FakeService()
     service.log = StructlogSecurityLog()  # type: ignore[assignment]
-    service.policy = SessionPolicy()
     token = sign_in(service)
 
     assert read(service, token).session_id == written[0]["session_id"]

@@ -51,6 +51,8 @@ DEFAULTS: dict[str, object] = {
     "cookie_same_site": "Strict",
     "allowed_origins": [],
     "service_credentials": [],
+    "metrics_credentials": [],
+    "trusted_proxies": [],
     "log_format": "json",
     "log_level": "INFO",
     "demo": False,
