@@ -8,9 +8,8 @@ from urllib.parse import urlsplit
 
 import falcon
 
-from domain.model.errors import StoreUnavailableError
 from domain.use_cases.service import Service
-from entrypoints.cli.demo import DEMO_FOLDER_PREFIX, DEMO_USER
+from entrypoints.cli.demo import DEMO_USER, is_own_demo
 from entrypoints.cli.operations import Operations
 from entrypoints.http.app import create_app
 from entrypoints.http.metrics import Metrics
@@ -22,6 +21,7 @@ from infrastructure.clock import SystemClock
 from infrastructure.logs import StructlogSecurityLog
 from infrastructure.peewee.database_url import InvalidDatabaseUrlError, open_engine
 from infrastructure.peewee.engine import Engine
+from infrastructure.peewee.readiness import Readiness
 from infrastructure.peewee.rotations import PeeweeRotations
 from infrastructure.peewee.schema import Schema
 from infrastructure.peewee.sessions import PeeweeSessions
@@ -55,12 +55,14 @@ class Built:
             trusted_proxies=settings.trusted_proxies,
             metrics=self.metrics,
             metrics_credentials=[secret.get_secret_value() for secret in settings.metrics_credentials],
-            demo_user=DEMO_USER if _is_demo(settings) else None,
+            demo_user=DEMO_USER if settings.demo else None,
         )
 
 
 def build(settings: Settings) -> Built:
     """Return the service for `settings`. Raises `SettingsError` if a database URL cannot be used."""
+    if settings.demo and not is_own_demo(settings.database_url.get_secret_value()):
+        raise SettingsError([f"{PREFIX}DEMO is for `nuovo serve --demo` itself to set; unset it"])
     engine = _engine(settings.database_url.get_secret_value(), settings, "DATABASE_URL")
     users_engine = engine
     if settings.users_database_url is not None:
@@ -85,15 +87,9 @@ def build(settings: Settings) -> Built:
     )
     sessions = PeeweeSessions(engine)
     two_places = RotationsInTwoPlaces(users, sessions)
-
-    def check_ready() -> None:
-        if pending := schema.pending():
-            raise StoreUnavailableError(f"migrations are pending: {', '.join(pending)}; run: nuovo migrate")
-        users.inspect()
-
-    metrics, log = _watched(
-        {"sessions": engine, **({} if users_engine is engine else {"users": users_engine})}, settings, check_ready
-    )
+    readiness = Readiness(engine, schema, users)
+    engines = {"sessions": engine} if users_engine is engine else {"sessions": engine, "users": users_engine}
+    metrics, log = _watched(engines, settings, readiness.require)
     service = Service(
         clock=SystemClock(),
         tokens=tokens,
@@ -110,8 +106,10 @@ def build(settings: Settings) -> Built:
             sessions=sessions,
             users=users,
             directory=PeeweeUserDirectory(engine),
+            reads_directory=users_engine is engine and settings.users_table == UsersTable().name,
             migrate=schema.migrate,
-            check_ready=check_ready,
+            check_ready=readiness.require,
+            describe=readiness.describe,
         ),
         metrics=metrics,
     )
@@ -125,7 +123,7 @@ def _watched(
     if not settings.metrics_credentials:
         return None, log
     # Only who wants metrics waits for the library to be loaded.
-    from infrastructure.prometheus import CountingSecurityLog, PrometheusMetrics  # noqa: PLC0415
+    from infrastructure.prometheus.metrics import CountingSecurityLog, PrometheusMetrics  # noqa: PLC0415
 
     metrics = PrometheusMetrics(about=_about(settings), check_ready=check_ready)
     for name, engine in engines.items():
@@ -141,11 +139,6 @@ def _about(settings: Settings) -> dict[str, dict[str, str]]:
         "nuovo_build_info": {"version": version("nuovo"), "python": python_version()},
         "nuovo_settings_info": {name: str(value).lower() for name, value in told.items()},
     }
-
-
-def _is_demo(settings: Settings) -> bool:
-    # APPSEC: the demo signs in without a password, so a setting alone must never open a real database to it.
-    return settings.demo and f"/{DEMO_FOLDER_PREFIX}" in settings.database_url.get_secret_value()
 
 
 def _engine(url: str, settings: Settings, name: str) -> Engine:

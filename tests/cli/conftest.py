@@ -24,6 +24,7 @@ class Opener:
         self.problems: list[str] = []
         self.migrations = ["0001_sessions"]
         self.trouble: str | None = None
+        self.reads_directory = True
 
     def __call__(self, environment: Mapping[str, str] | None) -> tuple[Operations, list[tuple[str, str]]]:
         if self.problems:
@@ -34,8 +35,10 @@ class Opener:
             sessions=service.sessions,
             users=service.users,
             directory=service.users,
+            reads_directory=self.reads_directory,
             migrate=self._migrate,
             check_ready=self._check_ready,
+            describe=self._describe,
         )
         return operations, SETTINGS
 
@@ -43,6 +46,10 @@ class Opener:
         self._check_ready()
         applied, self.migrations = self.migrations, []
         return applied
+
+    def _describe(self) -> list[str]:
+        self._check_ready()
+        return ["No column decides who is active: every user is."]
 
     def _check_ready(self) -> None:
         if self.trouble is not None:

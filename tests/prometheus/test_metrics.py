@@ -13,14 +13,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from domain.model.actors import THE_OPERATOR, THE_USER, Actor, ActorKind
 from domain.model.errors import RefusalCause, StoreUnavailableError
 from domain.model.sessions import RevocationReason
-from infrastructure.prometheus import CountingSecurityLog, PrometheusMetrics
+from infrastructure.prometheus.metrics import CountingSecurityLog, PrometheusMetrics
 from ports.security_log import Happening, SecurityEvent
 from tests.fakes.security_log import FakeSecurityLog
 
 LOGIN = Actor(kind=ActorKind.SERVICE, name="login")
 WORKER = """
 import sys
-from infrastructure.prometheus import PrometheusMetrics
+from infrastructure.prometheus.metrics import PrometheusMetrics
 from ports.security_log import Happening, SecurityEvent
 
 metrics = PrometheusMetrics(about={}, check_ready=lambda: None)

@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 
 from domain.model.errors import RefusalCause
 from domain.model.sessions import RevocationReason
-from infrastructure.prometheus_figures import FOLDER_VARIABLE, SLOT_VARIABLE, number_this_worker
+from infrastructure.prometheus.figures import FOLDER_VARIABLE, SLOT_VARIABLE, number_this_worker
 from ports.security_log import Happening, SecurityEvent, SecurityLog
 
 _REQUEST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)

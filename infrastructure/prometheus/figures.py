@@ -23,10 +23,10 @@ def number_this_worker(slot: int) -> None:
     folder, files = Path(os.environ[FOLDER_VARIABLE]), dict[str, _File]()
 
     class Figure(_Figure):
-        def __init__(self, kind: str, metric: str, name: str, names: Any, labels: Any, about: str, **_: Any) -> None:
+        def __init__(self, kind: str, *named: Any) -> None:
             if kind not in files:
                 files[kind] = _File(str(folder / f"{kind}_{slot}.db"))  # type: ignore[no-untyped-call]
-            super().__init__(files[kind], mmap_key(metric, name, names, labels, about))
+            super().__init__(files[kind], mmap_key(*named))
 
     values.ValueClass = Figure
 
