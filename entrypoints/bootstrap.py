@@ -1,7 +1,10 @@
 """The composition root: plain constructor calls, from settings to a service."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from platform import python_version
+from urllib.parse import urlsplit
 
 import falcon
 
@@ -9,6 +12,7 @@ from domain.use_cases.service import Service
 from entrypoints.cli.demo import DEMO_USER, is_own_demo
 from entrypoints.cli.operations import Operations
 from entrypoints.http.app import create_app
+from entrypoints.http.metrics import Metrics
 from entrypoints.http.oauth.server import AuthorizationServer
 from entrypoints.http.refresh_cookie import RefreshCookie
 from entrypoints.settings import PREFIX, Settings, SettingsError
@@ -25,6 +29,7 @@ from infrastructure.peewee.schema import Schema
 from infrastructure.peewee.sessions import PeeweeSessions
 from infrastructure.peewee.users import PeeweeUserDirectory, PeeweeUsers, UsersTable
 from infrastructure.two_places import RotationsInTwoPlaces
+from ports.security_log import SecurityLog
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +38,7 @@ class Built:
 
     settings: Settings
     operations: Operations
+    metrics: Metrics | None
 
     def app(self) -> "falcon.App[falcon.Request, falcon.Response]":
         """Return the WSGI application."""
@@ -52,6 +58,9 @@ class Built:
                 issuer=settings.issuer, audience=settings.audience, client_id=settings.client_id
             ),
             public_keys=self.operations.public_keys,
+            trusted_proxies=settings.trusted_proxies,
+            metrics=self.metrics,
+            metrics_credentials=[secret.get_secret_value() for secret in settings.metrics_credentials],
             demo_user=DEMO_USER if settings.demo else None,
         )
 
@@ -84,13 +93,15 @@ def build(settings: Settings) -> Built:
     sessions = PeeweeSessions(engine)
     two_places = RotationsInTwoPlaces(users, sessions)
     readiness = Readiness(engine, schema, users)
+    engines = {"sessions": engine} if users_engine is engine else {"sessions": engine, "users": users_engine}
+    metrics, log = _watched(engines, settings, readiness.require)
     service = Service(
         clock=SystemClock(),
         tokens=tokens,
         users=users,
         sessions=sessions,
         rotations=PeeweeRotations(users, restoring=two_places) if users_engine is engine else two_places,
-        log=StructlogSecurityLog(),
+        log=log,
         policy=settings.policy,
         claims_of_users=frozenset(claim for _, claim in settings.users_claims),
     )
@@ -107,6 +118,7 @@ def build(settings: Settings) -> Built:
             describe=readiness.describe,
             public_keys=keys.public_keys,
         ),
+        metrics=metrics,
     )
 
 
@@ -127,6 +139,32 @@ def _read(name: str, read: Callable[[str], AccessKey], pems: list[str]) -> Itera
         yield from map(read, pems)
     except WeakKeyError as error:
         raise SettingsError([f"{PREFIX}{name} {error}"]) from None
+
+
+def _watched(
+    engines: Mapping[str, Engine], settings: Settings, check_ready: Callable[[], None]
+) -> tuple[Metrics | None, SecurityLog]:
+    """Return the log, and metrics that hear of everything, if somebody may read them."""
+    log = StructlogSecurityLog()
+    if not settings.metrics_credentials:
+        return None, log
+    # Only who wants metrics waits for the library to be loaded.
+    from infrastructure.prometheus.metrics import CountingSecurityLog, PrometheusMetrics  # noqa: PLC0415
+
+    metrics = PrometheusMetrics(about=_about(settings), check_ready=check_ready)
+    for name, engine in engines.items():
+        engine.on_success, engine.on_failure = metrics.observe_statements(name), metrics.count_errors(name)
+    return metrics, CountingSecurityLog(metrics, log)
+
+
+def _about(settings: Settings) -> dict[str, dict[str, str]]:
+    """Return what metrics say of this instance: its version, and the settings that explain its figures."""
+    store = urlsplit(settings.database_url.get_secret_value()).scheme
+    told = {"database": store, "rotation_durability": settings.rotation_durability, **asdict(settings.policy)}
+    return {
+        "nuovo_build_info": {"version": version("nuovo"), "python": python_version()},
+        "nuovo_settings_info": {name: str(value).lower() for name, value in told.items()},
+    }
 
 
 def _engine(url: str, settings: Settings, name: str) -> Engine:

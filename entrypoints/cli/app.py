@@ -2,8 +2,9 @@
 
 import click
 
-from entrypoints.cli.maintenance import check, migrate, purge
+from entrypoints.cli.maintenance import check, migrate
 from entrypoints.cli.operations import OpenOperations
+from entrypoints.cli.purge import purge
 from entrypoints.cli.serve import serve
 from entrypoints.cli.sessions import sessions
 from entrypoints.cli.users import users

@@ -4,7 +4,11 @@ A worker does one thing at a time, over one connection to the database (docs/dec
 affair of the proxy in front.
 """
 
+import os
+import shutil
+import tempfile
 from contextlib import suppress
+from itertools import count
 from typing import Any
 
 from entrypoints.cli.demo import remove_own_demo
@@ -29,6 +33,18 @@ http_parser = "python"
 forwarded_allow_ips = ""
 
 
+def on_starting(server: Any) -> None:
+    """Make a folder in which the workers count for `/metrics`."""
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="nuovo-metrics-")
+
+
+def pre_fork(server: Any, worker: Any) -> None:
+    """Give the next worker a number that no living one has: it goes on in a dead one's files."""
+    taken = {other.slot for other in server.WORKERS.values()}
+    worker.slot = next(slot for slot in count(1) if slot not in taken)
+    os.environ["PROMETHEUS_WORKER_SLOT"] = str(worker.slot)
+
+
 def when_ready(server: Any) -> None:
     """Prepare the listeners and the reload."""
     bound_waits(server.LISTENERS)
@@ -37,7 +53,8 @@ def when_ready(server: Any) -> None:
 
 
 def on_exit(server: Any) -> None:
-    """Delete what a demonstration has made."""
+    """Delete what the workers have counted, and what a demonstration has made."""
+    shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
     with suppress(SettingsError):  # with which nothing was served
         settings = load_settings()
         if settings.demo:
