@@ -4,23 +4,17 @@ from dataclasses import dataclass
 
 import falcon
 
-from domain.model.errors import StoreUnavailableError
 from domain.use_cases.service import Service
 from entrypoints.cli.demo import DEMO_FOLDER_PREFIX, DEMO_USER
 from entrypoints.cli.operations import Operations
 from entrypoints.http.app import create_app
 from entrypoints.http.refresh_cookie import RefreshCookie
-from entrypoints.settings import PREFIX, Settings, SettingsError
+from entrypoints.settings import Settings
+from entrypoints.stores import open_stores
 from infrastructure.authlib.key_ring import KeyRing
 from infrastructure.authlib.token_codec import AuthlibTokenCodec
 from infrastructure.clock import SystemClock
 from infrastructure.logs import StructlogSecurityLog
-from infrastructure.peewee.database import Engine, InvalidDatabaseUrlError, open_engine
-from infrastructure.peewee.rotations import PeeweeRotations
-from infrastructure.peewee.schema import Schema
-from infrastructure.peewee.sessions import PeeweeSessions
-from infrastructure.peewee.users import PeeweeUserDirectory, PeeweeUsers, UsersTable
-from infrastructure.two_places import RotationsInTwoPlaces
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,11 +44,7 @@ class Built:
 
 def build(settings: Settings) -> Built:
     """Return the service for `settings`. Raises `SettingsError` if a database URL cannot be used."""
-    engine = _engine(settings.database_url.get_secret_value(), settings, "DATABASE_URL")
-    users_engine = engine
-    if settings.users_database_url is not None:
-        users_engine = _engine(settings.users_database_url.get_secret_value(), settings, "USERS_DATABASE_URL")
-    schema = Schema(engine)
+    stores = open_stores(settings)
     tokens = AuthlibTokenCodec(
         KeyRing(
             settings.secret_key.get_secret_value(),
@@ -64,28 +54,12 @@ def build(settings: Settings) -> Built:
         audience=settings.audience,
         client_id=settings.client_id,
     )
-    users = PeeweeUsers(
-        users_engine,
-        UsersTable(
-            name=settings.users_table,
-            id_column=settings.users_id_column,
-            active_column=settings.users_active_column,
-        ),
-    )
-    sessions = PeeweeSessions(engine)
-    two_places = RotationsInTwoPlaces(users, sessions)
-
-    def check_ready() -> None:
-        if pending := schema.pending():
-            raise StoreUnavailableError(f"migrations are pending: {', '.join(pending)}; run: nuovo migrate")
-        users.inspect()
-
     service = Service(
         clock=SystemClock(),
         tokens=tokens,
-        users=users,
-        sessions=sessions,
-        rotations=PeeweeRotations(users, restoring=two_places) if users_engine is engine else two_places,
+        users=stores.users,
+        sessions=stores.sessions,
+        rotations=stores.rotations,
         log=StructlogSecurityLog(),
         policy=settings.policy,
     )
@@ -93,11 +67,11 @@ def build(settings: Settings) -> Built:
         settings=settings,
         operations=Operations(
             service=service,
-            sessions=sessions,
-            users=users,
-            directory=PeeweeUserDirectory(engine),
-            migrate=schema.migrate,
-            check_ready=check_ready,
+            sessions=stores.sessions,
+            users=stores.users,
+            directory=stores.directory,
+            migrate=stores.migrate,
+            check_ready=stores.check_ready,
         ),
     )
 
@@ -105,10 +79,3 @@ def build(settings: Settings) -> Built:
 def _is_demo(settings: Settings) -> bool:
     # APPSEC: the demo signs in without a password, so a setting alone must never open a real database to it.
     return settings.demo and f"/{DEMO_FOLDER_PREFIX}" in settings.database_url.get_secret_value()
-
-
-def _engine(url: str, settings: Settings, name: str) -> Engine:
-    try:
-        return open_engine(url, sync_every_write=settings.rotation_durability == "disk")
-    except InvalidDatabaseUrlError as error:
-        raise SettingsError([f"{PREFIX}{name} {error}"]) from None

@@ -1,0 +1,138 @@
+"""The stores that the settings name: plain constructor calls. Nothing is connected before it is needed."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from domain.model.errors import StoreUnavailableError
+from entrypoints.settings import PREFIX, Settings, SettingsError
+from infrastructure.peewee.database import Engine, InvalidDatabaseUrlError, open_engine
+from infrastructure.peewee.rotations import PeeweeRotations
+from infrastructure.peewee.schema import Schema
+from infrastructure.peewee.sessions import PeeweeSessions
+from infrastructure.peewee.users import PeeweeUserDirectory, PeeweeUsers, UsersTable
+from infrastructure.redis.address import SCHEMES, Address, InvalidRedisUrlError
+from infrastructure.two_places import RotationsInTwoPlaces
+from ports.rotations import Rotations
+from ports.sessions import Sessions
+from ports.user_directory import UserDirectory
+from ports.users import Users
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stores:
+    """What a service keeps."""
+
+    sessions: Sessions
+    users: Users
+    rotations: Rotations
+    directory: UserDirectory
+    pending: Callable[[], list[str]]
+    """Return the names of the migrations that have not been applied."""
+    migrate: Callable[[], list[str]]
+    """Apply them, and return their names."""
+    require_fit: Callable[[], None]
+    """Raise `StoreUnavailableError` unless users can be looked up, and sessions kept as promised."""
+
+    def check_ready(self) -> None:
+        """Raise `StoreUnavailableError` unless the service could do its work."""
+        if pending := self.pending():
+            raise StoreUnavailableError(f"migrations are pending: {', '.join(pending)}; run: nuovo migrate")
+        self.require_fit()
+
+
+def open_stores(settings: Settings) -> Stores:
+    """Return the stores of the service. Raises `SettingsError` if a database URL cannot be used."""
+    url = settings.database_url.get_secret_value()
+    users = _users_elsewhere(settings)
+    return _in_redis(url, settings, users) if _is_redis(url) else _in_sql(url, settings, users)
+
+
+def _is_redis(url: str) -> bool:
+    return url.partition("://")[0] in SCHEMES
+
+
+def _in_sql(url: str, settings: Settings, users_elsewhere: PeeweeUsers | None) -> Stores:
+    engine = _engine(url, settings, "DATABASE_URL")
+    schema, sessions = Schema(engine), PeeweeSessions(engine)
+    users = users_elsewhere or PeeweeUsers(engine, _users_table(settings))
+    two_places = RotationsInTwoPlaces(users, sessions)
+
+    def require_fit() -> None:
+        users.inspect()
+
+    return Stores(
+        sessions=sessions,
+        users=users,
+        rotations=two_places if users_elsewhere else PeeweeRotations(users, restoring=two_places),
+        directory=PeeweeUserDirectory(engine),
+        pending=schema.pending,
+        migrate=schema.migrate,
+        require_fit=require_fit,
+    )
+
+
+def _in_redis(url: str, settings: Settings, users_elsewhere: PeeweeUsers | None) -> Stores:
+    try:
+        from infrastructure.redis.cluster import Cluster  # noqa: PLC0415  only who uses Redis has the driver
+        from infrastructure.redis.rotations import RedisRotations  # noqa: PLC0415
+        from infrastructure.redis.schema import RedisSchema  # noqa: PLC0415
+        from infrastructure.redis.sessions import RedisSessions  # noqa: PLC0415
+        from infrastructure.redis.users import RedisUsers  # noqa: PLC0415
+    except ModuleNotFoundError:
+        raise SettingsError([f"{PREFIX}DATABASE_URL needs the Redis driver: pip install 'nuovo[redis]'"]) from None
+    try:
+        cluster = Cluster(Address.parse(url))
+    except InvalidRedisUrlError as error:
+        raise SettingsError([f"{PREFIX}DATABASE_URL {error}"]) from None
+    if problems := list(_not_for_redis(settings)):
+        raise SettingsError(problems)
+    schema, sessions, built_in = RedisSchema(cluster), RedisSessions(cluster), RedisUsers(cluster)
+    users = users_elsewhere or built_in
+    two_places = RotationsInTwoPlaces(users, sessions)
+
+    def require_fit() -> None:
+        schema.require_fit()
+        if users_elsewhere:
+            users_elsewhere.inspect()
+
+    return Stores(
+        sessions=sessions,
+        users=users,
+        rotations=two_places if users_elsewhere else RedisRotations(sessions, restoring=two_places),
+        directory=built_in,
+        pending=schema.pending,
+        migrate=schema.migrate,
+        require_fit=require_fit,
+    )
+
+
+def _not_for_redis(settings: Settings) -> Iterator[str]:
+    if settings.users_table != Settings.model_fields["users_table"].default and settings.users_database_url is None:
+        yield f"{PREFIX}USERS_TABLE names a table, and Redis has none; set {PREFIX}USERS_DATABASE_URL to its database"
+    if settings.rotation_durability == "disk":
+        yield (
+            f"{PREFIX}ROTATION_DURABILITY=disk is not Nuovo's to say with Redis: replicas confirm each write, and"
+            " appendfsync in the servers' configuration says when it is on disk"
+        )
+
+
+def _users_elsewhere(settings: Settings) -> PeeweeUsers | None:
+    if settings.users_database_url is None:
+        return None
+    engine = _engine(settings.users_database_url.get_secret_value(), settings, "USERS_DATABASE_URL")
+    return PeeweeUsers(engine, _users_table(settings))
+
+
+def _users_table(settings: Settings) -> UsersTable:
+    return UsersTable(
+        name=settings.users_table,
+        id_column=settings.users_id_column,
+        active_column=settings.users_active_column,
+    )
+
+
+def _engine(url: str, settings: Settings, name: str) -> Engine:
+    try:
+        return open_engine(url, sync_every_write=settings.rotation_durability == "disk")
+    except InvalidDatabaseUrlError as error:
+        raise SettingsError([f"{PREFIX}{name} {error}"]) from None
