@@ -13,6 +13,8 @@ from typing import Any
 
 import redis
 
+from domain.model.errors import StoreUnavailableError
+
 MASTERS = 3
 REPLICAS = 2
 _SLOTS = 16_384
@@ -35,7 +37,7 @@ def until(holds: Callable[[], bool], what: str, *, patience: float = _PATIENCE) 
 
 
 def _is_true(holds: Callable[[], bool]) -> bool:
-    with suppress(redis.RedisError, OSError):
+    with suppress(redis.RedisError, OSError, StoreUnavailableError):
         return holds()
     return False
 
@@ -137,12 +139,11 @@ class Servers:
         self.nodes = [Node(self._root / str(number), settings) for number in range(masters * (1 + replicas))]
 
     @property
-    def addresses(self) -> str:
-        return ",".join(node.address for node in self.nodes)
-
-    @property
     def url(self) -> str:
-        return f"redis://{self.addresses}"
+        return self.url_of(*self.nodes)
+
+    def url_of(self, *nodes: "Node") -> str:
+        return f"redis://{','.join(node.address for node in nodes)}"
 
     def create(self) -> None:
         """Start all nodes, give the masters their slots, and wait until every replica follows."""
@@ -187,6 +188,17 @@ class Servers:
     def replicas_of(self, master: Node) -> list[Node]:
         """Return who follows a master now, as the master itself says."""
         return [self.node_at(f"{host}:{port}") for host, port, _ in master.ask("ROLE")[2]]
+
+    def move_slot(self, slot: int, target: Node, *, pause: float = 0.0) -> None:
+        """Give a slot and its keys to another master as `redis-cli --cluster reshard` does, so long after each key."""
+        source = self.master_of(slot)
+        target.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", source.id)
+        source.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", target.id)
+        while keys := source.ask("CLUSTER", "GETKEYSINSLOT", slot, 1):
+            source.ask("MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", *keys)
+            time.sleep(pause)
+        for master in (target, source, *self.masters()):
+            master.ask("CLUSTER", "SETSLOT", slot, "NODE", target.id)
 
     def empty(self) -> None:
         """Forget all data, and keep the scripts."""
