@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from domain.model.sessions import RevocationReason, Rotation, Session, SessionPolicy, rotate
+from domain.model.sessions import RevocationReason, Session, SessionPolicy, rotate
 from domain.model.tokens import MAX_SESSION_TTL, RefreshToken, new_id
 from infrastructure.redis.cluster import Cluster
 from infrastructure.redis.sessions import RedisSessions

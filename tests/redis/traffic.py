@@ -12,15 +12,14 @@ from typing import TypeVar
 from domain.model.actors import THE_USER
 from domain.model.errors import InvalidRefreshTokenError, StoreUnavailableError
 from domain.model.sessions import SessionPolicy
+from domain.model.users import User
 from domain.use_cases.start_session import SessionTerms
 from infrastructure.redis.address import Address
 from infrastructure.redis.cluster import Cluster
-from infrastructure.redis.keys import Bucket
 from infrastructure.redis.sessions import RedisSessions
 from ports.security_log import Happening
 from tests.fakes.service import LOGIN, FakeService
 from tests.fakes.users import FakeUsers
-from domain.model.users import User
 
 _Result = TypeVar("_Result")
 EVERY_USE_ROTATES = SessionPolicy(replay_grace=0)
@@ -49,7 +48,7 @@ class Traffic:
     def __init__(self, url: str, *, clients: int = 6, seed: int = 0) -> None:
         self.cluster = Cluster(Address.parse(url))
         self.account = Account()
-        users = [f"user-{number}-{turn}" for number in range(clients) for turn in range(8)]
+        self.users = users = [f"user-{number}-{turn}" for number in range(clients) for turn in range(8)]
         self.service = FakeService(
             sessions=RedisSessions(self.cluster),
             users=FakeUsers(*(User(id=user) for user in users)),
@@ -173,7 +172,3 @@ class Traffic:
 
 class _Stopped(Exception):  # noqa: N818  not an error
     """The traffic ends while a client is still waiting."""
-
-
-def slot_of(user_id: str) -> int:
-    return Bucket.of(user_id).slot
