@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from domain.model.errors import StoreUnavailableError
 from entrypoints.settings import PREFIX, Settings, SettingsError
-from infrastructure.peewee.database import Engine, InvalidDatabaseUrlError, open_engine
+from infrastructure.peewee.database_url import InvalidDatabaseUrlError, open_engine
+from infrastructure.peewee.engine import Engine
 from infrastructure.peewee.rotations import PeeweeRotations
 from infrastructure.peewee.schema import Schema
 from infrastructure.peewee.sessions import PeeweeSessions

@@ -5,8 +5,9 @@ import orjson
 from domain.model.claims import Claims
 from domain.model.sessions import Rotation
 from infrastructure.peewee import session_queries as queries
+from infrastructure.peewee.lookup import Lookup
 from infrastructure.peewee.statement import Statement
-from infrastructure.peewee.users import Lookup, PeeweeUsers
+from infrastructure.peewee.users import PeeweeUsers
 from ports.rotations import Rotations
 
 

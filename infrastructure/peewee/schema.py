@@ -1,13 +1,20 @@
 """The schema and its migrations, run by Peewee's own runner."""
 
+import re
 from pathlib import Path
+from typing import Any
 
-from playhouse.migrations import MigrationError, Runner
+from peewee import IntegrityError, ProgrammingError
+from playhouse.migrations import Migration, MigrationError, Runner
 
 from domain.model.errors import StoreUnavailableError
-from infrastructure.peewee.database import Engine
+from infrastructure.peewee.engine import Engine
 
 _DIRECTORY = Path(__file__).parent / "migrations"
+_FILE = re.compile(r"(\d+)_\w+\.py", re.ASCII)
+_LOCK = "lock"
+"""The row of the history for which all wait who migrate at once. It is no migration's name."""
+_CREATION_RETRIES = 4
 
 
 class Schema:
@@ -16,11 +23,12 @@ class Schema:
     def __init__(self, engine: Engine) -> None:
         """Take an engine; nothing is connected yet."""
         self._engine = engine
+        self._runner = _Runner(engine.peewee, str(_DIRECTORY), table_name="nuovo_migrations")
 
     def pending(self) -> list[str]:
         """Return the names of the migrations that have not been applied. Raises `StoreUnavailableError`."""
         return self._engine.attempt(
-            lambda: [m.name for m in self._runner().status() if m.path is not None and not m.applied]
+            lambda: [m.name for m in self._runner.status() if m.path is not None and not m.applied]
         )
 
     def migrate(self) -> list[str]:
@@ -28,11 +36,34 @@ class Schema:
         return self._engine.attempt(self._migrate)
 
     def _migrate(self) -> list[str]:
+        history = self._runner.History
+        self._create(history)
         with self._engine.exclusively():
+            # A row is a lock that every database knows, that poolers leave alone, and that ends with its transaction.
+            history.insert(name=_LOCK).on_conflict(conflict_target=["name"], update={"name": _LOCK}).execute()
             try:
-                return list(self._runner().up())
+                return list(self._runner.up())
             except MigrationError as error:
                 raise StoreUnavailableError(str(error)) from error
 
-    def _runner(self) -> Runner:
-        return Runner(self._engine.peewee, str(_DIRECTORY), table_name="nuovo_migrations")
+    def _create(self, history: Any) -> None:
+        """Create the history if it is not there. On PostgreSQL one of those who try at once succeeds; the rest fail."""
+        for retries_left in reversed(range(_CREATION_RETRIES + 1)):
+            try:
+                history.create_table()
+            except (IntegrityError, ProgrammingError):
+                if not retries_left:
+                    raise
+            else:
+                return
+
+
+class _Runner(Runner):  # type: ignore[misc]  # Peewee's types leave it out
+    """Peewee's, which looks for its files with `glob` and finds none below a folder such as `venv[x]`."""
+
+    def migrations(self) -> list[Migration]:
+        """Return the packaged migrations in their order. Raises `StoreUnavailableError` if there is none."""
+        files = sorted(file for file in Path(self.directory).iterdir() if _FILE.fullmatch(file.name))
+        if not files:
+            raise StoreUnavailableError("this installation has no migrations: install Nuovo again")
+        return [Migration(int(file.name.partition("_")[0]), file.stem, str(file), None) for file in files]

@@ -9,7 +9,7 @@ from domain.model.decisions import Standing
 from domain.model.sessions import CutOff, RevocationReason, Rotation, Session
 from domain.model.tokens import RefreshToken
 from infrastructure.peewee import session_queries as queries
-from infrastructure.peewee.database import Engine
+from infrastructure.peewee.engine import Engine
 from infrastructure.peewee.tables import row_of, session_of
 from ports.sessions import Page, Sessions
 

@@ -15,8 +15,8 @@ from domain.model.tokens import RefreshToken
 from infrastructure.peewee.sessions import PeeweeSessions
 from ports.sessions import Sessions
 from tests.builders import new_session, new_user_id
-from tests.contracts.conftest import DATABASES, MigratedUrl
-from tests.contracts.engines import Engines
+from tests.peewee.conftest import DATABASES, MigratedUrl
+from tests.peewee.engines import Engines
 from tests.fakes.clock import START
 from tests.fakes.sessions import FakeSessions
 

@@ -9,7 +9,7 @@ from domain.model.sessions import MAX_SESSION_TTL, RevocationReason, SessionPoli
 from domain.model.tokens import new_id
 from ports.sessions import Sessions
 from tests.builders import POLICY, new_session, new_user_id, next_step, restoring_step
-from tests.contracts.race import Race, Turn
+from tests.race import Race, Turn
 from tests.fakes.clock import START
 
 LOGOUT = RevocationReason.LOGOUT

@@ -5,7 +5,7 @@ from domain.model.sessions import RevocationReason, Session, rotate
 from domain.model.tokens import RefreshToken
 from ports.sessions import Sessions
 from tests.builders import POLICY, new_session, restoring_step
-from tests.contracts.race import Race, Turn
+from tests.race import Race, Turn
 from tests.fakes.clock import START
 
 ROUNDS = 12

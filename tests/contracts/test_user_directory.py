@@ -5,8 +5,8 @@ import pytest
 from domain.model.users import User
 from infrastructure.peewee.users import PeeweeUserDirectory
 from ports.user_directory import UserDirectory
-from tests.contracts.conftest import DATABASES, MigratedUrl
-from tests.contracts.engines import Engines
+from tests.peewee.conftest import DATABASES, MigratedUrl
+from tests.peewee.engines import Engines
 from tests.fakes.users import FakeUsers
 
 ADA, BOB, ZOE = User(id="ada"), User(id="bob"), User(id="zoé 📱")

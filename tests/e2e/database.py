@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 
-from infrastructure.peewee.database import open_engine
+from infrastructure.peewee.database_url import open_engine
 from tests.e2e.server import Nuovo
 
 

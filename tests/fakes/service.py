@@ -34,9 +34,10 @@ class FakeService(Service):
         self.clock = clock or FakeClock()
         self.tokens = tokens or FakeTokenCodec()
         self.users = users or FakeUsers(User(id="ada"), User(id="bob"))
-        self.sessions = sessions or FakeSessions()
         self.log = log or FakeSecurityLog()
-        self.policy = policy or SessionPolicy()
+        self._sessions = sessions or FakeSessions()
+        self._policy = policy or SessionPolicy()
+        self._wire()
 
     @property
     def policy(self) -> SessionPolicy:
@@ -44,18 +45,31 @@ class FakeService(Service):
 
     @policy.setter
     def policy(self, policy: SessionPolicy) -> None:
-        """Wire the use cases anew, as a restart with other settings does."""
+        """Go on with other settings, as after a restart."""
         self._policy = policy
-        super().__init__(
-            clock=self.clock,
-            tokens=self.tokens,
-            users=self.users,
-            sessions=self.sessions,
-            rotations=RotationsInTwoPlaces(self.users, self.sessions),
-            log=self.log,
-            policy=policy,
-        )
+        self._wire()
+
+    @property
+    def sessions(self) -> Sessions:
+        return self._sessions
+
+    @sessions.setter
+    def sessions(self, sessions: Sessions) -> None:
+        """Go on with another store."""
+        self._sessions = sessions
+        self._wire()
 
     def sign_in(self, user_id: str = "ada", terms: SessionTerms | None = None) -> TokenPair:
         """Start a session as the login service does."""
         return self.start(user_id, terms or SessionTerms(), by=LOGIN)
+
+    def _wire(self) -> None:
+        super().__init__(
+            clock=self.clock,
+            tokens=self.tokens,
+            users=self.users,
+            sessions=self._sessions,
+            rotations=RotationsInTwoPlaces(self.users, self._sessions),
+            log=self.log,
+            policy=self._policy,
+        )

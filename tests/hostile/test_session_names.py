@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from infrastructure.peewee.database import open_engine
+from infrastructure.peewee.database_url import open_engine
 from infrastructure.peewee.schema import Schema
 from infrastructure.peewee.sessions import PeeweeSessions
 from tests.fakes.service import FakeService

@@ -11,7 +11,8 @@ from domain.model.tokens import TokenPair
 from entrypoints.http.cross_site import CrossSiteGuard
 from entrypoints.http.errors import ErrorHandlers
 from tests.fakes.service import FakeService
-from tests.http import careless, test_cors, test_headers, test_refresh_transports, test_trouble
+from tests.http import test_cors, test_headers, test_refresh_transports, test_trouble
+from tests.wrong import http as careless
 from tests.http.contract import ALLOWED_ORIGIN, COOKIE
 from tests.http.cross_site_matrix import wrong_answers
 

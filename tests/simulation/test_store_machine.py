@@ -12,7 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from domain.model.sessions import RevocationReason, Rotation, Session, SessionPolicy, rotate
 from domain.model.tokens import RefreshToken
-from infrastructure.peewee.database import Engine, open_engine
+from infrastructure.peewee.database_url import open_engine
+from infrastructure.peewee.engine import Engine
 from infrastructure.peewee.schema import Schema
 from infrastructure.peewee.sessions import PeeweeSessions
 from ports.sessions import Sessions

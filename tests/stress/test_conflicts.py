@@ -9,7 +9,8 @@ import pytest
 from domain.model.errors import InvalidRefreshTokenError, StoreUnavailableError
 from domain.model.tokens import TokenPair
 from domain.model.users import User
-from infrastructure.peewee.database import Engine, PostgresEngine
+from infrastructure.peewee.engine import Engine
+from infrastructure.peewee.postgres import PostgresEngine
 from infrastructure.peewee.sessions import PeeweeSessions
 from infrastructure.peewee.users import PeeweeUserDirectory, PeeweeUsers, UsersTable
 from ports.security_log import Happening

@@ -13,7 +13,7 @@ import pytest
 
 from domain.model.errors import StoreUnavailableError
 from domain.model.sessions import RevocationReason, SessionPolicy, rotate
-from infrastructure.peewee.database import open_engine
+from infrastructure.peewee.database_url import open_engine
 from infrastructure.peewee.sessions import PeeweeSessions
 from tests.builders import new_session
 from tests.e2e.client import Client

@@ -7,7 +7,8 @@ import pytest
 
 from domain.model.errors import InvalidRefreshTokenError, RefreshTokenExpiredError
 from domain.model.sessions import SessionPolicy
-from infrastructure.peewee.database import Engine, open_engine
+from infrastructure.peewee.database_url import open_engine
+from infrastructure.peewee.engine import Engine
 from infrastructure.peewee.sessions import PeeweeSessions
 from infrastructure.peewee.users import PeeweeUserDirectory
 from tests.fakes.service import FakeService

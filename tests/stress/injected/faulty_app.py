@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from entrypoints.wsgi import app as sound_app
-from infrastructure.peewee.database import Engine, PostgresEngine
+from infrastructure.peewee.engine import Engine
+from infrastructure.peewee.postgres import PostgresEngine
 from infrastructure.peewee.statement import Statement
 
 _FAULTS = Path(os.environ["FAULTS_FILE"])

@@ -8,11 +8,11 @@ import pytest
 
 from domain.model.errors import StoreUnavailableError
 from domain.model.users import User
-from infrastructure.peewee.database import Engine
+from infrastructure.peewee.engine import Engine
 from infrastructure.peewee.users import PeeweeUserDirectory, PeeweeUsers, UsersTable
 from ports.users import Users
-from tests.contracts.conftest import DATABASES, MigratedUrl
-from tests.contracts.engines import Engines
+from tests.peewee.conftest import DATABASES, MigratedUrl
+from tests.peewee.engines import Engines
 from tests.fakes.users import FakeUsers
 
 ADA, BOB = User(id="ada"), User(id="bob", active=False)
@@ -131,7 +131,7 @@ def test_text_keys(application: Application, type_: str) -> None:
 
 @pytest.mark.parametrize("named", [None, "active"])
 def test_a_column_called_active_counts_named_or_not(application: Application, named: str | None) -> None:
-    application.create("id TEXT, active BOOLEAN", "'ada', TRUE", "'bob', FALSE", "'eve', NULL")
+    application.create("id TEXT PRIMARY KEY, active BOOLEAN", "'ada', TRUE", "'bob', FALSE", "'eve', NULL")
     users = application.users(active_column=named)
 
     assert users.find("ada") == User(id="ada")
@@ -140,7 +140,7 @@ def test_a_column_called_active_counts_named_or_not(application: Application, na
 
 
 def test_an_active_column_of_another_name_counts_before_one_called_active(application: Application) -> None:
-    application.create("id TEXT, active BOOLEAN, may_sign_in INTEGER", "'ada', FALSE, 1", "'bob', TRUE, 0")
+    application.create("id TEXT PRIMARY KEY, active BOOLEAN, may_sign_in INTEGER", "'ada', FALSE, 1", "'bob', TRUE, 0")
     users = application.users(active_column="may_sign_in")
 
     assert users.find("ada") == User(id="ada")
@@ -148,34 +148,35 @@ def test_an_active_column_of_another_name_counts_before_one_called_active(applic
 
 
 def test_without_an_active_column_every_user_is_active(application: Application) -> None:
-    application.create("id TEXT, is_active BOOLEAN", "'ada', FALSE")
+    application.create("id TEXT PRIMARY KEY, is_active BOOLEAN", "'ada', FALSE")
 
     assert application.users().find("ada") == User(id="ada")
 
 
 def test_names_of_columns_are_taken_as_they_are(application: Application) -> None:
     """Keywords and capitals included."""
-    application.create('"order" TEXT, "Select" BOOLEAN', "'ada', FALSE")
+    application.create('"order" TEXT PRIMARY KEY, "Select" BOOLEAN', "'ada', FALSE")
 
     assert application.users("order", "Select").find("ada") == User(id="ada", active=False)
 
 
 @pytest.mark.parametrize(
-    ("id_column", "active_column", "missing"),
-    [("customer_id", None, "customer_id"), ("id", "enabled", "enabled")],
+    ("id_column", "active_column", "missing", "type_"),
+    [("customer_id", None, "customer_id", "TEXT DEFAULT 'ada'"), ("id", "enabled", "enabled", "INTEGER DEFAULT 1")],
 )
 def test_a_column_that_is_missing_is_named(
-    application: Application, id_column: str, active_column: str | None, missing: str
+    application: Application, id_column: str, active_column: str | None, missing: str, type_: str
 ) -> None:
     """Looking a user up tells so, every time, and works as soon as the column is there."""
-    application.create("id TEXT", "'ada'")
+    application.create("id TEXT PRIMARY KEY", "'ada'")
     users = application.users(id_column, active_column)
 
     for ask in (users.inspect, lambda: users.find("ada"), lambda: users.find("ada")):
         with pytest.raises(StoreUnavailableError, match=f"has no column {missing}"):
             ask()
 
-    application.engine.peewee.execute_sql(f"ALTER TABLE {application.name} ADD COLUMN {missing} TEXT DEFAULT 'ada'")
+    application.engine.peewee.execute_sql(f"ALTER TABLE {application.name} ADD COLUMN {missing} {type_}")
+    application.engine.peewee.execute_sql(f"CREATE UNIQUE INDEX {application.name}_i ON {application.name} ({missing})")
     assert users.find("ada") == User(id="ada")
 
 
@@ -186,13 +187,13 @@ def test_a_table_that_is_missing_is_named(application: Application) -> None:
         with pytest.raises(StoreUnavailableError, match=f"no users table {application.name}"):
             ask()
 
-    application.create("id TEXT", "'ada'")
+    application.create("id TEXT PRIMARY KEY", "'ada'")
     assert users.find("ada") == User(id="ada")
 
 
 def test_changes_are_seen_at_once(application: Application) -> None:
     """Nothing about a user is remembered: who is switched off is refused with the next request."""
-    application.create("id TEXT, active BOOLEAN", "'ada', TRUE")
+    application.create("id TEXT PRIMARY KEY, active BOOLEAN", "'ada', TRUE")
     users = application.users()
     assert users.find("ada") == User(id="ada")
 
@@ -209,7 +210,7 @@ def test_a_table_in_a_schema_of_postgresql(migrated_url_of: MigratedUrl, engines
     schema = f"accounts_{uuid.uuid4().hex}"
     for statement in (
         f"CREATE SCHEMA {schema}",
-        f"CREATE TABLE {schema}.nuovo_users (number INTEGER, active BOOLEAN)",
+        f"CREATE TABLE {schema}.nuovo_users (number INTEGER PRIMARY KEY, active BOOLEAN)",
         f"INSERT INTO {schema}.nuovo_users VALUES (7, FALSE)",  # noqa: S608  the test's own
     ):
         engine.peewee.execute_sql(statement)

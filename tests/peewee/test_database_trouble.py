@@ -17,14 +17,17 @@ import pytest
 from peewee import SqliteDatabase
 
 from domain.model.errors import StoreUnavailableError
-from infrastructure.peewee import database
-from infrastructure.peewee.database import Engine, PostgresEngine, SqliteEngine
+from infrastructure.peewee import engine as engine_module
+from infrastructure.peewee import postgres, sqlite
+from infrastructure.peewee.engine import Engine
+from infrastructure.peewee.postgres import PostgresEngine
 from infrastructure.peewee.schema import Schema
 from infrastructure.peewee.sessions import PeeweeSessions
+from infrastructure.peewee.sqlite import SqliteEngine
 from tests.builders import new_session
-from tests.contracts.conftest import DATABASES, MigratedUrl
-from tests.contracts.engines import Engines, administer
-from tests.contracts.methods import METHODS, READS, SESSION, WRITES, Method, call_all
+from tests.peewee.conftest import DATABASES, MigratedUrl
+from tests.peewee.engines import Engines, administer
+from tests.peewee.methods import METHODS, READS, SESSION, WRITES, Method, call_all
 
 
 def assert_unavailable(engine: Engine, methods: Mapping[str, Method] = METHODS) -> None:
@@ -34,6 +37,12 @@ def assert_unavailable(engine: Engine, methods: Mapping[str, Method] = METHODS) 
             method(engine)
         assert SESSION.id not in str(caught.value), name
         assert SESSION.user_id not in str(caught.value), name
+
+
+def give_budget(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Let the connections that are opened from now on wait so long for a lock."""
+    for module in (sqlite, postgres):
+        monkeypatch.setattr(module, "LOCK_BUDGET", seconds)
 
 
 @contextmanager
@@ -74,7 +83,7 @@ def test_database_away(url_of_nothing: str, engines: Engines) -> None:
 
 def test_server_that_swallows_everything(engines: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
     """One request waits for it, those behind it do not, and a little later the next one tries again."""
-    monkeypatch.setattr(database, "_PAUSE_AFTER_SLOW_CONNECT", 0.3)
+    monkeypatch.setattr(engine_module, "_PAUSE_AFTER_SLOW_CONNECT", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         engine = engines.open(f"postgresql://nobody@127.0.0.1:{silent.getsockname()[1]}/nuovo?connect_timeout=2")
         read = READS["sessions.get"]
@@ -119,7 +128,7 @@ def test_file_that_is_no_database(tmp_path: Path, engines: Engines) -> None:
 
 def test_database_locked_past_the_budget(migrated_url: str, engines: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
     """On SQLite a reader never waits for a writer."""
-    monkeypatch.setattr(database, "_LOCK_BUDGET", 0.1)
+    give_budget(monkeypatch, 0.1)
     engine = engines.open(migrated_url)
     with locked(migrated_url):
         if isinstance(engine, SqliteEngine):
@@ -129,14 +138,14 @@ def test_database_locked_past_the_budget(migrated_url: str, engines: Engines, mo
         else:
             assert_unavailable(engine)
     # A connection has the budget that it was opened with, and none has outlived its failure.
-    monkeypatch.setattr(database, "_LOCK_BUDGET", 60)
+    give_budget(monkeypatch, 60)
     call_all(engine)
 
 
 def test_lock_that_is_given_back_within_the_budget(
     migrated_url: str, engines: Engines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "_LOCK_BUDGET", 60)
+    give_budget(monkeypatch, 60)
     store = PeeweeSessions(engines.open(migrated_url))
     with locked(migrated_url) as give_back:
         timer = Timer(0.2, give_back)

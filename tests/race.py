@@ -5,8 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import TypeVar
 
-from tests.contracts.engines import Engines
-
 _Result = TypeVar("_Result")
 _PATIENCE = 60
 """Seconds after which a race that one thread left is given up; a race that goes well never waits for it."""
@@ -26,8 +24,9 @@ class Turn:
 
 
 class Race:
-    def __init__(self, engines: Engines) -> None:
-        self._engines = engines
+    def __init__(self, close: Callable[[], None]) -> None:
+        """Take what gives back, in each thread at its end, what the stores hold there."""
+        self._close = close
 
     def run(self, work: Callable[[Turn], _Result], *, rounds: int, contenders: int = 16) -> list[list[_Result]]:
         """Run `work` in all threads, round by round, and return each round's results by contender.
@@ -47,7 +46,7 @@ class Race:
                 barrier.abort()
                 raise
             finally:
-                self._engines.close()
+                self._close()
             return results
 
         with ThreadPoolExecutor(contenders) as pool:

@@ -4,7 +4,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from infrastructure.peewee.database import Engine
+from infrastructure.peewee.engine import Engine
 from infrastructure.peewee.sessions import PeeweeSessions
 from tests.builders import new_session
 

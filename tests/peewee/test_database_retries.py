@@ -9,14 +9,14 @@ import pytest
 
 from domain.model.errors import StoreUnavailableError
 from domain.model.sessions import RevocationReason, Session, rotate
-from infrastructure.peewee.database import MAX_CONFLICT_RETRIES, Engine
+from infrastructure.peewee.engine import MAX_CONFLICT_RETRIES, Engine
 from infrastructure.peewee.sessions import PeeweeSessions
 from ports.sessions import Sessions
 from tests.builders import POLICY, new_session, next_step, restoring_step
-from tests.contracts.conftest import MigratedUrl
-from tests.contracts.engines import Engines
-from tests.contracts.methods import METHODS
-from tests.contracts.race import Race, Turn
+from tests.peewee.conftest import MigratedUrl
+from tests.peewee.engines import Engines
+from tests.peewee.methods import METHODS
+from tests.race import Race, Turn
 from tests.fakes.clock import START
 from tests.fakes.sessions import FakeSessions
 

@@ -4,7 +4,8 @@ from urllib.parse import urlsplit
 
 import psycopg
 
-from infrastructure.peewee.database import Engine, open_engine
+from infrastructure.peewee.database_url import open_engine
+from infrastructure.peewee.engine import Engine
 
 _OPTIONS = "-c default_transaction_read_only=off -c synchronous_commit=off"
 

@@ -6,16 +6,16 @@ import pytest
 
 from domain.model.sessions import RevocationReason
 from domain.model.users import User
-from infrastructure.peewee.database import Engine
+from infrastructure.peewee.engine import Engine
 from infrastructure.peewee.sessions import PeeweeSessions
 from infrastructure.peewee.users import PeeweeUserDirectory, PeeweeUsers, UsersTable
 from ports.sessions import Sessions
 from ports.user_directory import UserDirectory
 from ports.users import Users
 from tests.builders import new_session, next_step, restoring_step
-from tests.contracts.conftest import MigratedUrl
-from tests.contracts.engines import Engines
-from tests.contracts.race import Race, Turn
+from tests.peewee.conftest import MigratedUrl
+from tests.peewee.engines import Engines
+from tests.race import Race, Turn
 from tests.fakes.clock import START
 from tests.fakes.sessions import FakeSessions
 from tests.fakes.users import FakeUsers
@@ -112,12 +112,11 @@ def test_one_of_many_takes_the_step_of_an_active_user(stores: Stores, race: Race
 @pytest.mark.parametrize(
     ("columns", "key", "others"),
     [
-        ("id INTEGER", "7", ["8", "07", "ada", "9" * 40]),
-        ("id BIGINT, active BOOLEAN DEFAULT TRUE", "7", ["8", "7.0"]),
-        ("id UUID, active INTEGER DEFAULT 1", UUID_KEY, [UUID_KEY.upper(), "7"]),
-        ("id TEXT, active SMALLINT DEFAULT 2", "ada", ["Ada"]),
-        ("id VARCHAR(20), active VARCHAR(20) DEFAULT 'yes'", "ada", ["Ada"]),
-        ("id TEXT", "ada", ["Ada"]),
+        ("id INTEGER PRIMARY KEY", "7", ["8", "07", "ada", "9" * 40]),
+        ("id BIGINT PRIMARY KEY, active BOOLEAN DEFAULT TRUE", "7", ["8", "7.0"]),
+        ("id UUID PRIMARY KEY, active INTEGER DEFAULT 1", UUID_KEY, [UUID_KEY.upper(), "7"]),
+        ("id TEXT UNIQUE, active SMALLINT DEFAULT 1", "ada", ["Ada"]),
+        ("id VARCHAR(20) PRIMARY KEY", "ada", ["Ada"]),
     ],
 )
 def test_a_table_of_the_applications_own(engine: Engine, columns: str, key: str, others: list[str]) -> None:

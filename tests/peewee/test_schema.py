@@ -12,9 +12,9 @@ import pytest
 
 from infrastructure.peewee import schema as schema_module
 from infrastructure.peewee.schema import Schema
-from tests.contracts.conftest import DATABASES
-from tests.contracts.engines import Engines, administer, url_of_database
-from tests.contracts.methods import call_all
+from tests.peewee.conftest import DATABASES
+from tests.peewee.engines import Engines, administer, url_of_database
+from tests.peewee.methods import call_all
 
 MIGRATIONS = sorted(path.stem for path in schema_module._DIRECTORY.glob("0*.py"))
 PROCESSES = 5

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from domain.model.sessions import RevocationReason
 from domain.model.users import User
-from infrastructure.peewee.database import Engine
+from infrastructure.peewee.engine import Engine
 from infrastructure.peewee.sessions import PeeweeSessions
 from infrastructure.peewee.users import PeeweeUserDirectory, PeeweeUsers, UsersTable
 from tests.builders import new_session, next_step, restoring_step
