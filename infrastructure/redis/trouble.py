@@ -17,8 +17,12 @@ _WORDS: tuple[tuple[type[Exception], str], ...] = (
     (exceptions.ConnectionError, "the server cannot be reached"),
 )
 
+_NO_CLUSTER = "cluster support disabled"
+
 
 def unavailable(error: Exception) -> StoreUnavailableError:
     """Return the error of the domain that says what `error` means."""
-    words = next((words for kind, words in _WORDS if isinstance(error, kind)), None)
-    return StoreUnavailableError(words or f"the server refuses a command: {type(error).__name__}")
+    if _NO_CLUSTER in str(error):
+        return StoreUnavailableError("the server is not part of a cluster; set cluster-enabled yes")
+    words = next((words for kind, words in _WORDS if isinstance(error, kind)), "the server refuses a command")
+    return StoreUnavailableError(words)

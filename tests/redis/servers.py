@@ -46,9 +46,10 @@ class Node:
     """One server with a folder of its own, so that it may be started again with what it had."""
 
     def __init__(self, folder: Path, options: dict[str, str]) -> None:
-        self.port, self._bus_port = free_port(), free_port()
+        self.port, self.bus_port, self.tls_port = free_port(), free_port(), free_port()
         self._folder = folder
         self._options = options
+        self._is_encrypted = "tls-cert-file" in options
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir()
 
@@ -57,13 +58,17 @@ class Node:
         return f"127.0.0.1:{self.port}"
 
     @property
+    def port_among_nodes(self) -> int:
+        return self.tls_port if self._is_encrypted else self.port
+
+    @property
     def id(self) -> str:
         return str(self.ask("CLUSTER", "MYID"))
 
     def start(self) -> None:
         options = {
             "port": str(self.port),
-            "cluster-port": str(self._bus_port),
+            "cluster-port": str(self.bus_port),
             "bind": "127.0.0.1",
             "dir": str(self._folder),
             "cluster-enabled": "yes",
@@ -73,6 +78,8 @@ class Node:
             "logfile": str(self._folder / "log"),
             **self._options,
         }
+        if self._is_encrypted:
+            options |= {"tls-port": str(self.tls_port), "tls-cluster": "yes", "tls-replication": "yes"}
         arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
         self._process = subprocess.Popen(["redis-server", *arguments], stdout=subprocess.DEVNULL)
         until(lambda: bool(self.ask("PING")), "a server that answers")
@@ -83,9 +90,9 @@ class Node:
             port=self.port,
             socket_timeout=10,
             decode_responses=True,
-            password=self._options.get("masterauth"),
+            password=self._options.get("requirepass"),
         ) as client:
-            return client.execute_command(*command)  # type: ignore[no-untyped-call]
+            return client.execute_command(*command)
 
     def state(self) -> dict[str, str]:
         """Return how the node sees the cluster."""
@@ -150,7 +157,7 @@ class Servers:
         for node in self.nodes:
             node.start()
         for node in self.nodes[1:]:
-            self.nodes[0].ask("CLUSTER", "MEET", "127.0.0.1", node.port, node._bus_port)
+            self.nodes[0].ask("CLUSTER", "MEET", "127.0.0.1", node.port_among_nodes, node.bus_port)
         for number, master in enumerate(self.nodes[: self._masters]):
             first, last = (_SLOTS * n // self._masters for n in (number, number + 1))
             master.ask("CLUSTER", "ADDSLOTSRANGE", first, last - 1)

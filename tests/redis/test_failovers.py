@@ -31,7 +31,7 @@ def require_no_harm(account: Account) -> None:
 @pytest.mark.parametrize("replicas", [1, 2])
 def test_masters_are_killed(figures: Figures, replicas: int) -> None:
     """Each comes back as a replica. Where both replicas must confirm, there is no service until it has."""
-    rng, promotions = random.Random(replicas), []
+    rng, promotions = random.Random(replicas), []  # noqa: S311  no secret
     with running() as servers:
         traffic = Traffic(f"{servers.url}?replicas={replicas}", seed=replicas)
         with traffic.running() as account:
@@ -49,7 +49,7 @@ def test_masters_are_killed(figures: Figures, replicas: int) -> None:
 
 def test_masters_stand_still_and_go_on(figures: Figures) -> None:
     """Each goes on when a replica has taken its place, with connections of clients that did not notice."""
-    rng, promotions = random.Random(3), []
+    rng, promotions = random.Random(3), []  # noqa: S311  no secret
     with running() as servers:
         traffic = Traffic(servers.url, seed=3)
         with traffic.running() as account:
