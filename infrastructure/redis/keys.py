@@ -62,3 +62,21 @@ class Bucket:
     def cut_offs(self) -> str:
         """What the keys of users' cut-offs begin with."""
         return f"{{{self.number}}}c:"
+
+
+class Place:
+    """The keys of a user, and of one session."""
+
+    __slots__ = ("bucket", "cut_off", "index", "session", "sessions")
+
+    def __init__(self, user_id: str, session_id: str = "") -> None:
+        self.bucket = Bucket.of(user_id)
+        self.sessions = f"{self.bucket.sessions}{user_id}:"
+        self.session = self.sessions + session_id
+        self.index = self.bucket.indexes + user_id
+        self.cut_off = self.bucket.cut_offs + user_id
+
+    @property
+    def keys_of_new(self) -> list[str]:
+        """Where a session is written that is added."""
+        return [self.session, self.index, self.bucket.holders]

@@ -1,11 +1,11 @@
 #!lua flags=no-writes
--- Look for a session among some of a bucket's users: answer the last user who was looked at, and the owner if found.
+-- Look for a session among some of a bucket's users: answer the last who was looked at, and 1 if it is theirs.
 -- KEYS: the bucket's holders.
 -- ARGV: what the keys of users' sessions begin with, the session's identifier, where to go on, how many users.
 local users = redis.call('ZRANGEBYLEX', KEYS[1], ARGV[3], '+', 'LIMIT', 0, ARGV[4])
 for _, user in ipairs(users) do
   if redis.call('ZSCORE', ARGV[1] .. user, ARGV[2]) then
-    return {user, user}
+    return {user, 1}
   end
 end
-return {users[#users]}
+return {users[#users] or false}

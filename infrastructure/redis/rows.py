@@ -11,7 +11,7 @@ from typing import Any, get_args, get_type_hints
 import orjson
 
 from domain.model.claims import Claims
-from domain.model.sessions import RevocationReason, Session
+from domain.model.sessions import CutOff, RevocationReason, Session
 from domain.model.tokens import RefreshToken
 
 _IN_THE_KEY = ("user_id", "session_id")
@@ -71,3 +71,25 @@ def session_of(user_id: str, session_id: str, flat: Sequence[bytes]) -> Session:
     values = dict(zip(map(bytes.decode, flat[::2]), flat[1::2], strict=True))
     token = RefreshToken(user_id=user_id, session_id=session_id, **_OF_TOKEN.read(values))
     return Session(token=token, **_OF_SESSION.read(values))
+
+
+def cut_off_of(ended_at: bytes | None, spared: bytes | None) -> CutOff | None:
+    """Return the cut-off in its two fields."""
+    if ended_at is None:
+        return None
+    return CutOff(ended_at=int(ended_at), spared=None if spared is None else spared.decode())
+
+
+def naming(token: RefreshToken) -> tuple[str, str, int]:
+    """Return by what a session is listed: user, identifier, start."""
+    return token.user_id, token.session_id, token.started_at
+
+
+def step_of(token: RefreshToken, parent_generation: int) -> tuple[str | int, ...]:
+    """Return the fields and values that a rotation changes, but `kept_until`."""
+    return (
+        *("generation", token.generation),
+        *("parent_generation", parent_generation),
+        *("issued_at", token.issued_at),
+        *("expires_at", token.expires_at),
+    )
