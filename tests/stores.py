@@ -81,7 +81,7 @@ class Kind(ABC):
         """As `new`, for tests that may share one place, one after another."""
         return self.new()
 
-    def remove(self) -> None:
+    def remove(self) -> None:  # noqa: B027  most have nothing to do
         """Leave nothing running and nothing behind."""
 
 

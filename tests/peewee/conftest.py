@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from infrastructure.peewee.database import Engine
+from infrastructure.peewee.engine import Engine
 from tests.peewee.engines import Engines
 from tests.race import Race
 from tests.stores import Stores

@@ -1,4 +1,4 @@
-"""What every source of users promises: the fake, the built-in table, and tables of the application's own."""
+"""Users in tables of the application's own."""
 
 import uuid
 from collections.abc import Iterator
@@ -10,38 +10,12 @@ from domain.model.errors import StoreUnavailableError
 from domain.model.users import User
 from infrastructure.peewee.engine import Engine
 from infrastructure.peewee.users import PeeweeUserDirectory, PeeweeUsers, UsersTable
-from ports.users import Users
-from tests.peewee.conftest import DATABASES, MigratedUrl
+from tests.peewee.conftest import MigratedUrl
 from tests.peewee.engines import Engines
-from tests.fakes.users import FakeUsers
 
-ADA, BOB = User(id="ada"), User(id="bob", active=False)
+ADA = User(id="ada")
 UUID_KEY = "1b4e28ba-2fa1-41d2-883f-0016d3cca427"
 LARGE_KEY = 2**63 - 1
-
-
-@pytest.fixture(params=["fake", *DATABASES])
-def ada_and_bob(request: pytest.FixtureRequest, migrated_url_of: MigratedUrl, engines: Engines) -> Users:
-    """Return users of each kind: `ada`, and `bob`, who is switched off."""
-    if request.param == "fake":
-        return FakeUsers(ADA, BOB)
-    engine = engines.open(migrated_url_of(request.param))
-    directory = PeeweeUserDirectory(engine)
-    directory.put(ADA)
-    directory.put(BOB)
-    return PeeweeUsers(engine, UsersTable())
-
-
-def test_users_are_found_and_told_apart(ada_and_bob: Users) -> None:
-    assert ada_and_bob.find("ada") == ADA
-    assert ada_and_bob.find("bob") == BOB
-
-
-@pytest.mark.parametrize(
-    "user_id", ["eve", "", "ADA", " ada", "ada ", "ad%", "_da", "' OR '1'='1", "7", "🦉", "a" * 255, UUID_KEY]
-)
-def test_nobody_else_is_found(ada_and_bob: Users, user_id: str) -> None:
-    assert ada_and_bob.find(user_id) is None
 
 
 @dataclass

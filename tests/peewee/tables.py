@@ -1,13 +1,13 @@
 """Tables of an application's own, made for a test and dropped after it."""
 
 import uuid
-from collections.abc import Callable
 
-from domain.model.users import User
 from infrastructure.peewee.engine import Engine
+from infrastructure.peewee.rotations import PeeweeRotations
 from infrastructure.peewee.sessions import PeeweeSessions
 from infrastructure.peewee.users import PeeweeUsers, UsersTable
-from tests.builders import new_session, next_step
+from infrastructure.two_places import RotationsInTwoPlaces
+from tests.builders import new_session, next_rotation
 
 
 class Application:
@@ -39,9 +39,7 @@ class Application:
         name: str | None = None,
         claims: tuple[tuple[str, str], ...] = (),
     ) -> PeeweeUsers:
-        table = UsersTable(
-            name=name or self.name, id_column=id_column, active_column=active_column, claims=claims
-        )
+        table = UsersTable(name=name or self.name, id_column=id_column, active_column=active_column, claims=claims)
         return PeeweeUsers(self.engine, table)
 
 
@@ -51,6 +49,7 @@ def is_served(users: PeeweeUsers, user_id: str) -> bool:
     assert found is None or found.id == user_id
     sessions, session = PeeweeSessions(users.engine), new_session(user_id)
     sessions.start(session)
-    taken = sessions.advance_if_active(next_step(session), users)
-    assert taken == (found is not None and found.active), (user_id, found)
-    return taken
+    rotations = PeeweeRotations(users, restoring=RotationsInTwoPlaces(users, sessions))
+    is_taken = rotations.rotate(next_rotation(session)) is not None
+    assert is_taken == (found is not None and found.active), (user_id, found)
+    return is_taken
