@@ -10,11 +10,13 @@ from infrastructure.peewee.engine import Engine
 from infrastructure.peewee.rotations import PeeweeRotations
 from infrastructure.peewee.schema import Schema
 from infrastructure.peewee.sessions import PeeweeSessions
+from infrastructure.peewee.transfer import PeeweeTransfer
 from infrastructure.peewee.users import PeeweeUserDirectory, PeeweeUsers, UsersTable
 from infrastructure.redis.address import SCHEMES, Address, InvalidRedisUrlError
 from infrastructure.two_places import RotationsInTwoPlaces
 from ports.rotations import Rotations
 from ports.sessions import Sessions
+from ports.transfer import Transfer
 from ports.user_directory import UserDirectory
 from ports.users import Users
 
@@ -24,6 +26,7 @@ class Stores:
     """What a service keeps."""
 
     sessions: Sessions
+    transfer: Transfer
     users: Users
     rotations: Rotations
     directory: UserDirectory
@@ -63,6 +66,7 @@ def _in_sql(url: str, settings: Settings, users_elsewhere: PeeweeUsers | None) -
 
     return Stores(
         sessions=sessions,
+        transfer=PeeweeTransfer(engine),
         users=users,
         rotations=two_places if users_elsewhere else PeeweeRotations(users, restoring=two_places),
         directory=PeeweeUserDirectory(engine),
@@ -78,6 +82,7 @@ def _in_redis(url: str, settings: Settings, users_elsewhere: PeeweeUsers | None)
         from infrastructure.redis.rotations import RedisRotations  # noqa: PLC0415
         from infrastructure.redis.schema import RedisSchema  # noqa: PLC0415
         from infrastructure.redis.sessions import RedisSessions  # noqa: PLC0415
+        from infrastructure.redis.transfer import RedisTransfer  # noqa: PLC0415
         from infrastructure.redis.users import RedisUsers  # noqa: PLC0415
     except ModuleNotFoundError:
         raise SettingsError([f"{PREFIX}DATABASE_URL needs the Redis driver: pip install 'nuovo[redis]'"]) from None
@@ -98,6 +103,7 @@ def _in_redis(url: str, settings: Settings, users_elsewhere: PeeweeUsers | None)
 
     return Stores(
         sessions=sessions,
+        transfer=RedisTransfer(cluster),
         users=users,
         rotations=two_places if users_elsewhere else RedisRotations(sessions, restoring=two_places),
         directory=built_in,

@@ -18,19 +18,23 @@ from infrastructure.peewee.database_url import open_engine
 from infrastructure.peewee.rotations import PeeweeRotations
 from infrastructure.peewee.schema import Schema
 from infrastructure.peewee.sessions import PeeweeSessions
+from infrastructure.peewee.transfer import PeeweeTransfer
 from infrastructure.peewee.users import PeeweeUserDirectory, PeeweeUsers, UsersTable
 from infrastructure.redis.address import Address
 from infrastructure.redis.cluster import Cluster
 from infrastructure.redis.rotations import RedisRotations
 from infrastructure.redis.schema import RedisSchema
 from infrastructure.redis.sessions import RedisSessions
+from infrastructure.redis.transfer import RedisTransfer
 from infrastructure.redis.users import RedisUsers
 from infrastructure.two_places import RotationsInTwoPlaces
 from ports.rotations import Rotations
 from ports.sessions import Sessions
+from ports.transfer import Transfer
 from ports.user_directory import UserDirectory
 from ports.users import Users
 from tests.fakes.sessions import FakeSessions
+from tests.fakes.transfer import FakeTransfer
 from tests.fakes.users import FakeUsers
 from tests.postgres import PostgresServer
 from tests.redis.servers import Servers
@@ -44,6 +48,7 @@ class Store:
     users: Users
     directory: UserDirectory
     rotations: Rotations
+    transfer: Transfer
     migrate: Callable[[], object]
     close: Callable[[], None] = lambda: None
     """Give back what it holds in the calling thread. It can be used again afterwards."""
@@ -102,6 +107,7 @@ class InMemory(Kind):
             users=users,
             directory=users,
             rotations=RotationsInTwoPlaces(users, sessions),
+            transfer=FakeTransfer(sessions),
             migrate=lambda: None,
         )
         return url
@@ -123,6 +129,7 @@ class _Peewee(Kind):
             users=users,
             directory=PeeweeUserDirectory(engine),
             rotations=PeeweeRotations(users, restoring=RotationsInTwoPlaces(users, sessions)),
+            transfer=PeeweeTransfer(engine),
             migrate=Schema(engine).migrate,
             close=engine.drop_connection,
         )
@@ -234,6 +241,7 @@ class RedisCluster(Kind):
             users=users,
             directory=users,
             rotations=RedisRotations(sessions, restoring=RotationsInTwoPlaces(users, sessions)),
+            transfer=RedisTransfer(cluster),
             migrate=RedisSchema(cluster).migrate,
             close=cluster.close,
         )
