@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 
 import falcon
+from pydantic import SecretStr
 
 from domain.use_cases.service import Service
 from entrypoints.cli.demo import DEMO_FOLDER_PREFIX, DEMO_USER
 from entrypoints.cli.operations import Operations
 from entrypoints.http.app import create_app
 from entrypoints.http.refresh_cookie import RefreshCookie
-from entrypoints.settings import Settings
+from entrypoints.settings import Settings, SettingsError
 from entrypoints.stores import open_stores
 from infrastructure.authlib.key_ring import KeyRing
 from infrastructure.authlib.token_codec import AuthlibTokenCodec
@@ -54,8 +55,9 @@ def build(settings: Settings) -> Built:
         audience=settings.audience,
         client_id=settings.client_id,
     )
+    clock = SystemClock()
     service = Service(
-        clock=SystemClock(),
+        clock=clock,
         tokens=tokens,
         users=stores.users,
         sessions=stores.sessions,
@@ -67,13 +69,25 @@ def build(settings: Settings) -> Built:
         settings=settings,
         operations=Operations(
             service=service,
+            clock=clock,
             sessions=stores.sessions,
+            transfer=stores.transfer,
             users=stores.users,
             directory=stores.directory,
             migrate=stores.migrate,
             check_ready=stores.check_ready,
+            elsewhere=lambda url: _elsewhere(settings, url),
         ),
     )
+
+
+def _elsewhere(settings: Settings, url: str) -> Operations:
+    names = ("users_table", "users_id_column", "users_active_column", "users_database_url", "rotation_durability")
+    changes = {name: Settings.model_fields[name].default for name in names} | {"database_url": SecretStr(url)}
+    try:
+        return build(settings.model_copy(update=changes)).operations
+    except SettingsError as error:
+        raise ValueError(*error.problems) from None
 
 
 def _is_demo(settings: Settings) -> bool:

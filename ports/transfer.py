@@ -32,7 +32,7 @@ class Transfer(ABC):
         """Read all sessions and cut-offs in small parts, in an order that stays, on from the place of an earlier part.
 
         What is there all the time is read; what comes or changes in between may be missed. A user's cut-off is never
-        read before the sessions that were there. Raises `ValueError` for a place that is not one.
+        read before the sessions that were there. Raises `UnknownPlaceError`.
         """
 
     @abstractmethod

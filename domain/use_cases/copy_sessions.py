@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from domain.model.errors import UnknownPlaceError
 from ports.clock import Clock
 from ports.transfer import Part, Transfer
 
@@ -12,10 +13,11 @@ _OVERLAP = 600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copied:
-    """How far a copy has got: how many sessions and cut-offs a part held, and where to go on after it."""
+    """How far a copy has got: how many sessions and cut-offs it took, in which round, and where to go on."""
 
     sessions: int
     cut_offs: int
+    is_second_round: bool
     place: str
 
 
@@ -33,8 +35,10 @@ class CopySessions:
     clock: Clock
 
     def __call__(self, after: str = "") -> Iterator[Copied]:
-        """Yield how far it has got, from the start or from a place yielded earlier; `ValueError` if that is none."""
+        """Yield how far it has got, from the start or from a place yielded earlier. Raises `UnknownPlaceError`."""
         begun, _, place = after.partition(" ") if after else (str(self.clock.now()), "", "")
+        if not begun.isdecimal():
+            raise UnknownPlaceError
         since = int(begun) - _OVERLAP
         purged_until = -1
         for part in self.source.export(place):
@@ -55,4 +59,6 @@ class CopySessions:
             self.target.adopt(session)
         for user_id, cut_off in part.cut_offs.items():
             self.target.adopt_cut_off(user_id, cut_off)
-        return Copied(sessions=len(sessions), cut_offs=len(part.cut_offs), place=place)
+        return Copied(
+            sessions=len(sessions), cut_offs=len(part.cut_offs), is_second_round=since is not None, place=place
+        )

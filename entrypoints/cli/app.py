@@ -2,6 +2,7 @@
 
 import click
 
+from entrypoints.cli.copy import copy
 from entrypoints.cli.maintenance import check, migrate, purge
 from entrypoints.cli.operations import OpenOperations
 from entrypoints.cli.serve import serve
@@ -22,4 +23,5 @@ def create_cli(open_operations: OpenOperations) -> click.Group:
 
     for command in (serve, migrate, check, users, sessions, purge):
         nuovo.add_command(command)
+    sessions.add_command(copy)
     return nuovo

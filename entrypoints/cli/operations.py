@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from domain.use_cases.service import Service
+from ports.clock import Clock
 from ports.sessions import Sessions
+from ports.transfer import Transfer
 from ports.user_directory import UserDirectory
 from ports.users import Users
 
@@ -14,13 +16,17 @@ class Operations:
     """The use cases and tools of an operator, wired to one database."""
 
     service: Service
+    clock: Clock
     sessions: Sessions
+    transfer: Transfer
     users: Users
     directory: UserDirectory
     migrate: Callable[[], list[str]]
     """Apply pending migrations and return their names."""
     check_ready: Callable[[], None]
     """Raise `StoreUnavailableError` unless the service could do its work."""
+    elsewhere: Callable[[str], "Operations"]
+    """Return the same on another database, with the built-in users; `ValueError`, in words, if its URL is of no use."""
 
 
 OpenOperations = Callable[[Mapping[str, str] | None], tuple[Operations, list[tuple[str, str]]]]

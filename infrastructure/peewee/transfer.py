@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from domain.model.errors import UnknownPlaceError
 from domain.model.sessions import CutOff, Session
 from infrastructure.peewee import session_queries
 from infrastructure.peewee import transfer_queries as queries
@@ -29,7 +30,7 @@ class PeeweeTransfer(Transfer):
         """Walk through both tables by their keys."""
         kind, _, key = after.partition(" ")
         if kind not in ("", _SESSIONS, _CUT_OFFS):
-            raise ValueError
+            raise UnknownPlaceError
         if kind != _CUT_OFFS:
             session_id, _, user_id = key.partition(" ")
             yield from self._sessions_after(user_id, session_id)

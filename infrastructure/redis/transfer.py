@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from domain.model.errors import UnknownPlaceError
 from domain.model.sessions import CutOff, Session
 from infrastructure.redis.cluster import Cluster
 from infrastructure.redis.keys import BUCKETS, Bucket, Place
@@ -26,6 +27,8 @@ class RedisTransfer(Transfer):
     def export(self, after: str = "") -> Iterator[Part]:
         """Walk through the buckets, each user with all of their sessions."""
         number, _, user_id = after.partition(" ")
+        if after and not number.isdecimal():
+            raise UnknownPlaceError
         first = int(number or 0)
         for bucket in map(Bucket, range(first, BUCKETS)):
             prefixes = [bucket.indexes, bucket.sessions, bucket.cut_offs]

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from domain.model.errors import UnknownPlaceError
 from domain.model.sessions import CutOff, RevocationReason, Session
 from domain.model.tokens import new_id
 from ports.transfer import Part
@@ -91,7 +92,7 @@ def test_parts_are_small(store: Store) -> None:
 
 @pytest.mark.parametrize("place", ["x", "nowhere 1 2", "sessions-of ada"])
 def test_a_place_that_is_none_is_refused(store: Store, place: str) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011  the port promises no words
+    with pytest.raises(UnknownPlaceError):
         list(store.transfer.export(place))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from domain.model.errors import UnknownPlaceError
 from domain.model.sessions import CutOff, Session
 from ports.transfer import Part, Transfer
 from tests.fakes.sessions import FakeSessions, key_of
@@ -18,7 +19,7 @@ class FakeTransfer(Transfer):
     def export(self, after: str = "") -> Iterator[Part]:
         kind, _, key = after.partition(" ")
         if kind not in ("", "sessions", "cut-offs"):
-            raise ValueError
+            raise UnknownPlaceError
         if kind != "cut-offs":
             session_id, _, user_id = key.partition(" ")
             yield from self._sessions_after((user_id, session_id))
