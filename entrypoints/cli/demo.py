@@ -80,13 +80,12 @@ TOKEN={laptop}
 ANSWER=$(curl -s -X POST {url}/refresh_token -H "Authorization: Bearer $TOKEN"); echo "$ANSWER"
 NEXT=$(echo "$ANSWER" | sed 's/.*"refresh_token":"\\([^"]*\\)".*/\\1/')
 
-# 2. Replay the old token at once, as a second tab or a retry would: the same next token again (200)
+# 2. Present the old token once more, as a second tab or a retry would: the same next token again (200)
 #    (the grace is {grace} seconds here; after that it is a lost answer, recovered once, for a day)
 curl -s -X POST {url}/refresh_token -H "Authorization: Bearer $TOKEN"; echo
 
-# 3. Use the next token, wait until the grace is over, then reuse the old one, as a thief would (401) …
-curl -s -X POST {url}/refresh_token -H "Authorization: Bearer $NEXT"; echo
-sleep {wait}
+# 3. When the grace is over the next token rotates (200). Whoever comes with the old one now has stolen it (401) …
+sleep {wait}; curl -s -X POST {url}/refresh_token -H "Authorization: Bearer $NEXT"; echo
 curl -s -X POST {url}/refresh_token -H "Authorization: Bearer $TOKEN"; echo
 #    … which ends the whole session, for the thief and for {user} (401)
 curl -s -X POST {url}/refresh_token -H "Authorization: Bearer $NEXT"; echo

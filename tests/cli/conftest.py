@@ -30,12 +30,10 @@ class Opener:
             raise click.ClickException("\n".join(self.problems))
         service = self.service
         operations = Operations(
-            start=service.start,
-            list_sessions=service.list_sessions,
-            end=service.end,
-            end_all=service.end_all,
-            purge=service.purge,
+            service=service,
+            sessions=service.sessions,
             users=service.users,
+            directory=service.users,
             migrate=self._migrate,
             check_ready=self._check_ready,
         )

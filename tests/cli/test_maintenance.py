@@ -59,9 +59,9 @@ def test_migrate_says_that_the_database_is_away(nuovo: Nuovo, opener: Opener) ->
 @pytest.mark.parametrize("as_json", [True, False])
 def test_purge_counts_what_it_removed(nuovo: Nuovo, service: FakeService, *, as_json: bool) -> None:
     for user in ("ada", "ada", "bob"):
-        service.start(user)
+        service.sign_in(user)
     service.clock.advance(service.policy.refresh_token_ttl - 1)
-    service.start("ada")
+    service.sign_in("ada")
     assert json_of(nuovo("purge", "--json")) == {"removed": 0}
     service.clock.advance(1)
     if as_json:

@@ -31,7 +31,7 @@ def over_a_real_store(make_target: Callable[..., Target], database_url: str) -> 
 
 
 def sign_in(service: FakeService) -> tuple[str, str]:
-    pair = service.start("ada")
+    pair = service.sign_in("ada")
     return pair.session_id, pair.access_token
 
 
