@@ -22,6 +22,7 @@ from infrastructure.peewee.transfer import PeeweeTransfer
 from infrastructure.peewee.users import PeeweeUserDirectory, PeeweeUsers, UsersTable
 from infrastructure.redis.address import Address
 from infrastructure.redis.cluster import Cluster
+from infrastructure.redis.keys import Place
 from infrastructure.redis.rotations import RedisRotations
 from infrastructure.redis.schema import RedisSchema
 from infrastructure.redis.sessions import RedisSessions
@@ -263,6 +264,14 @@ class RedisCluster(Kind):
             migrate=RedisSchema(cluster).migrate,
             close=cluster.close,
         )
+
+    def put_back(self, url: str, session_id: str, seconds: int) -> None:
+        cluster = Cluster(Address.parse(url))
+        owner = RedisSessions(cluster).owner_of(session_id)
+        assert owner is not None
+        place = Place(owner, session_id)
+        cluster.call(place.bucket, ("HINCRBY", place.session, "issued_at", -seconds))
+        cluster.close()
 
     def remove(self) -> None:
         for servers in filter(None, (self._shared, *self._small)):

@@ -10,7 +10,10 @@ from click.testing import CliRunner, Result
 from domain.model.errors import StoreUnavailableError
 from entrypoints.cli.app import create_cli
 from entrypoints.cli.operations import Operations
+from ports.transfer import Transfer
 from tests.fakes.service import FakeService
+from tests.fakes.sessions import FakeSessions
+from tests.fakes.transfer import FakeTransfer
 
 Nuovo = Callable[..., Result]
 SETTINGS = [("NUOVO_SECRET_KEY", "…"), ("NUOVO_REPLAY_GRACE", "30")]
@@ -21,9 +24,13 @@ class Opener:
 
     def __init__(self, service: FakeService) -> None:
         self.service = service
+        assert isinstance(service.sessions, FakeSessions)
+        self.transfer: Transfer = FakeTransfer(service.sessions)
         self.problems: list[str] = []
         self.migrations = ["0001_sessions"]
         self.trouble: str | None = None
+        self.elsewhere: dict[str, Opener] = {}
+        """The other databases that there are, by URL."""
 
     def __call__(self, environment: Mapping[str, str] | None) -> tuple[Operations, list[tuple[str, str]]]:
         if self.problems:
@@ -31,13 +38,21 @@ class Opener:
         service = self.service
         operations = Operations(
             service=service,
+            clock=service.clock,
             sessions=service.sessions,
+            transfer=self.transfer,
             users=service.users,
             directory=service.users,
             migrate=self._migrate,
             check_ready=self._check_ready,
+            elsewhere=self._elsewhere,
         )
         return operations, SETTINGS
+
+    def _elsewhere(self, url: str) -> Operations:
+        if url not in self.elsewhere:
+            raise ValueError("NUOVO_DATABASE_URL must begin with sqlite:/// or postgresql://")
+        return self.elsewhere[url](None)[0]
 
     def _migrate(self) -> list[str]:
         self._check_ready()
