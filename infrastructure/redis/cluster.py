@@ -1,80 +1,93 @@
 """A Redis Cluster as the stores use it: scripts whose writes are confirmed, or `StoreUnavailableError`.
 
-Each thread has a connection of its own to each master, opened when it is first needed. A script is sent to the master
-of its keys in one write with the `WAIT` that confirms it, which redis-py's own routing cannot do. A store's scripts
-may all be run twice without harm, so one that met a dead connection is run again.
+A script is sent to the master of its keys in one write with the `WAIT` that confirms it, which redis-py's own routing
+cannot do. A store's scripts may all be run twice without harm, so one that met a dead connection is run again.
 """
 
 import os
-import threading
 import time
+from collections import defaultdict
 from collections.abc import Sequence
-from contextlib import suppress
-from typing import Any, TypeAlias
+from dataclasses import dataclass
+from typing import Any
 from weakref import WeakMethod
 
 from redis import exceptions
-from redis.connection import Connection, SSLConnection
 
 from domain.model.errors import StoreUnavailableError
 from infrastructure.redis.address import Address, Node
+from infrastructure.redis.connections import Command, Connections, Value
 from infrastructure.redis.keys import Bucket
 from infrastructure.redis.scripts import Script
 from infrastructure.redis.topology import Topology
 from infrastructure.redis.trouble import unavailable
 
-Value: TypeAlias = str | int | bytes
-Command: TypeAlias = Sequence[Value]
-
-_CONNECT_TIMEOUT = 1.0
 _CONFIRMATION_TIMEOUT_MS = 1000
-_ANSWER_TIMEOUT = 2.0
-"""Seconds, more than a confirmation may take."""
 _BUDGET = 4.0
 """Seconds that a call may take while keys move from server to server."""
 _MOVING_POLL = 0.02
 _MAX_REDIRECTIONS = 8
-_PAUSE_AFTER_SILENCE = 2.0
-"""Seconds in which one call alone tries a server that did not answer: the others must not queue behind it."""
 _MOVED_KEY = "non local key"
 """In the words of a server whose script met a key that has gone already while its slot is being moved."""
+_IN_ONE_WRITE = 64
+"""How many scripts are sent at once where there are many to run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A script with the bucket, keys and arguments to run it on."""
+
+    script: Script
+    bucket: Bucket
+    keys: Sequence[str]
+    arguments: Sequence[Value] = ()
+
+    def command(self, *, in_full: bool = False) -> Command:
+        """Return it as a command, by the script's name unless the server has to be told the text."""
+        name = ("EVAL", self.script.text) if in_full else ("EVALSHA", self.script.sha)
+        return *name, len(self.keys), *self.keys, *self.arguments
 
 
 class Cluster:
-    """The servers, reached through redis-py's connections. Nothing is connected before it is needed."""
+    """The servers. Nothing is connected before it is needed."""
 
     def __init__(self, address: Address) -> None:
-        self._address = address
+        self.replicas = address.replicas
+        self._connections = Connections(address)
         self._topology = Topology(address.nodes, lambda node: self._ask(node, [("CLUSTER", "SLOTS")])[0])
-        self._silent_until: dict[Node, float] = {}
-        self._start_afresh()
         in_child = WeakMethod(self._start_afresh)
         os.register_at_fork(after_in_child=lambda: (start_afresh := in_child()) and start_afresh())
 
-    @property
-    def replicas(self) -> int:
-        """How many replicas confirm what is written."""
-        return self._address.replicas
-
-    def run(
-        self, script: Script, bucket: Bucket, keys: Sequence[str], arguments: Sequence[Value], *, confirm: bool = True
-    ) -> Any:
+    def run(self, run: Run, *, confirm: bool = True) -> Any:
         """Run a script on keys of one bucket, and return its answer. Raises `StoreUnavailableError`.
 
         With `confirm` the answer is returned only when as many replicas as are asked for have what this connection has
         written so far: a script that confirms always writes, were it the fence alone.
         """
-        tail: tuple[Value, ...] = (len(keys), *keys, *arguments)
         try:
-            return self.call(bucket, ("EVALSHA", script.sha, *tail), confirm=confirm)
+            return self.call(run.bucket, run.command(), confirm=confirm)
         except exceptions.NoScriptError:
-            return self.call(bucket, ("EVAL", script.text, *tail), confirm=confirm)
+            return self.call(run.bucket, run.command(in_full=True), confirm=confirm)
+
+    def run_many(self, runs: Sequence[Run], *, confirm: bool = True) -> list[Any]:
+        """Do as `run` does, many at a time: those for one master share their writes and the confirmation."""
+        answers: dict[int, Any] = {}
+        by_master = defaultdict[Node, list[int]](list)
+        for number, run in enumerate(runs):
+            by_master[self._audible(run.bucket.slot)].append(number)
+        for node, numbers in by_master.items():
+            for first in range(0, len(numbers), _IN_ONE_WRITE):
+                some = numbers[first : first + _IN_ONE_WRITE]
+                found = self._try_at_once(node, [runs[number] for number in some], confirm=confirm)
+                answers |= {number: answer for number, answer in zip(some, found, strict=False) if _is_good(answer)}
+        # What did not go well is done again one by one, wherever its keys have gone.
+        return [
+            answers[number] if number in answers else self.run(run, confirm=confirm) for number, run in enumerate(runs)
+        ]
 
     def call(self, bucket: Bucket, command: Command, *, confirm: bool = True) -> Any:
         """Send a command to the master of a bucket, as `run` does."""
-        commands = [command]
-        if confirm and self.replicas:
-            commands.append(("WAIT", self.replicas, _CONFIRMATION_TIMEOUT_MS))
+        commands = [command, *self._confirmations(confirm=confirm)]
         answer, *confirmations = self._send(bucket.slot, commands)
         if confirmations and confirmations[0] < self.replicas:
             # APPSEC: a master that has been replaced without knowing it gets here, whatever it answered.
@@ -93,8 +106,21 @@ class Cluster:
 
     def close(self) -> None:
         """Close this thread's connections."""
-        for node in list(self._connections()):
-            self._drop(node)
+        self._connections.close()
+
+    def _confirmations(self, *, confirm: bool) -> list[Command]:
+        return [("WAIT", self.replicas, _CONFIRMATION_TIMEOUT_MS)] if confirm and self.replicas else []
+
+    def _try_at_once(self, node: Node, runs: Sequence[Run], *, confirm: bool) -> list[Any]:
+        """Return the answers, errors among them, or none if they cannot be had or are not confirmed."""
+        confirmations = self._confirmations(confirm=confirm)
+        try:
+            answers = self._connections.exchange(node, [*(run.command() for run in runs), *confirmations])
+        except exceptions.RedisError:
+            return []
+        if confirmations and not (_is_good(answers[-1]) and answers[-1] >= self.replicas):
+            return []
+        return answers[: len(runs)]
 
     def _send(self, slot: int, commands: list[Command]) -> list[Any]:
         """Send commands to the master of a slot, wherever it has gone."""
@@ -127,78 +153,29 @@ class Cluster:
                     raise unavailable(error) from None
                 reconnected, asking = True, None
 
-    def _audible(self, slot: int) -> Node:
-        """Return the master of a slot, unless it did not answer a moment ago and nobody has replaced it."""
-        node = self._topology.master_of(slot)
-        if node in self._silent_until:
-            self._topology.learn()
-            node = self._topology.master_of(slot)
-            silent_until, now = self._silent_until.get(node, 0.0), time.monotonic()
-            if now < silent_until:
-                raise StoreUnavailableError("the server did not answer a moment ago")
-            if silent_until:
-                self._silent_until[node] = now + _PAUSE_AFTER_SILENCE
-        return node
-
     def _ask(self, node: Node, commands: list[Command]) -> list[Any]:
         """Send commands in one write and return the answers; the first that is an error is raised."""
-        connection = self._connections().get(node) or self._connect(node)
-        try:
-            connection.send_packed_command(connection.pack_commands(commands))  # type: ignore[no-untyped-call]
-            answers = [_read(connection) for _ in commands]
-        except (exceptions.RedisError, OSError) as error:
-            # A connection that failed is not trusted again: nobody knows what it would answer.
-            self._drop(node)
-            if isinstance(error, exceptions.TimeoutError):
-                self._silent_until[node] = time.monotonic() + _PAUSE_AFTER_SILENCE
-            if isinstance(error, exceptions.RedisError):
-                raise
-            raise exceptions.ConnectionError from error
-        self._silent_until.pop(node, None)
+        answers = self._connections.exchange(node, commands)
         for answer in answers:
-            if isinstance(answer, exceptions.RedisError):
+            if not _is_good(answer):
                 raise answer
         return answers
 
-    def _connect(self, node: Node) -> Connection:
-        kind = SSLConnection if self._address.is_encrypted else Connection
-        connection: Connection = kind(
-            host=node[0],
-            port=node[1],
-            protocol=2,
-            socket_connect_timeout=_CONNECT_TIMEOUT,
-            socket_timeout=_ANSWER_TIMEOUT,
-            **self._address.options,
-        )
-        self._connections()[node] = connection
-        return connection
-
-    def _connections(self) -> dict[Node, Connection]:
-        try:
-            return self._of_thread.connections
-        except AttributeError:
-            self._of_thread.connections = found = dict[Node, Connection]()
-            return found
-
-    def _drop(self, node: Node) -> None:
-        connection = self._connections().pop(node, None)
-        if connection is not None:
-            with suppress(OSError):
-                connection.disconnect()  # type: ignore[no-untyped-call]
+    def _audible(self, slot: int) -> Node:
+        """Return the master of a slot, unless it did not answer a moment ago and nobody has replaced it."""
+        node = self._topology.master_of(slot)
+        if self._connections.is_silent(node):
+            self._topology.learn()
+            node = self._topology.master_of(slot)
+            if not self._connections.may_try(node):
+                raise StoreUnavailableError("the server did not answer a moment ago")
+        return node
 
     def _start_afresh(self) -> None:
         """Share nothing with the process that this one was forked from, whoever forks and whenever."""
-        self._of_thread = _OfThread()
+        self._connections.start_afresh()
         self._topology.start_afresh()
 
 
-class _OfThread(threading.local):
-    connections: dict[Node, Connection]
-
-
-def _read(connection: Connection) -> Any:
-    """Return an answer, or the error that the server answers with, so that the next answer can be read."""
-    try:
-        return connection.read_response()
-    except exceptions.ResponseError as error:
-        return error
+def _is_good(answer: Any) -> bool:
+    return not isinstance(answer, exceptions.RedisError)

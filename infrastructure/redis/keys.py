@@ -8,6 +8,8 @@ from zlib import crc32
 
 from redis.crc import key_slot
 
+from domain.model.tokens import RefreshToken
+
 BUCKETS = 1024
 _SLOTS = tuple(key_slot(b"{%d}" % number) for number in range(BUCKETS))
 
@@ -75,6 +77,11 @@ class Place:
         self.session = self.sessions + session_id
         self.index = self.bucket.indexes + user_id
         self.cut_off = self.bucket.cut_offs + user_id
+
+    @classmethod
+    def of(cls, token: RefreshToken) -> "Place":
+        """Return the keys of a token's session."""
+        return cls(token.user_id, token.session_id)
 
     @property
     def keys_of_new(self) -> list[str]:

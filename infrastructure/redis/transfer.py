@@ -5,11 +5,12 @@ from typing import Any
 
 from domain.model.errors import UnknownPlaceError
 from domain.model.sessions import CutOff, Session
-from infrastructure.redis.cluster import Cluster
-from infrastructure.redis.keys import BUCKETS, Bucket, Place
+from infrastructure.redis.cluster import Cluster, Run
+from infrastructure.redis.connections import Value
+from infrastructure.redis.keys import Bucket, Place
 from infrastructure.redis.rows import cut_off_of, fields_of, naming, session_of, step_of
 from infrastructure.redis.scripts import Script
-from infrastructure.redis.walks import walk
+from infrastructure.redis.walks import PART, in_each_bucket, walk
 from ports.transfer import Part, Transfer
 
 
@@ -29,40 +30,37 @@ class RedisTransfer(Transfer):
         number, _, user_id = after.partition(" ")
         if after and not number.isdecimal():
             raise UnknownPlaceError
-        first = int(number or 0)
-        for bucket in map(Bucket, range(first, BUCKETS)):
+
+        def export(bucket: Bucket) -> Run:
             prefixes = [bucket.indexes, bucket.sessions, bucket.cut_offs]
-            from_user = user_id if bucket.number == first else ""
-            for last, (mark, *users) in walk(
-                self._cluster, self._export, bucket, prefixes, keys=[bucket.mark], after=from_user
-            ):
-                yield _part_of(f"{bucket.number} {last}", mark, users)
+            return Run(self._export, bucket, [bucket.holders, bucket.mark], [PART, *prefixes])
+
+        for bucket, last, (mark, *users) in walk(self._cluster, export, first=int(number or 0), after=user_id):
+            yield _part_of(f"{bucket.number} {last}", mark, users)
 
     def adopt(self, session: Session) -> None:
         """Add the hash, or those of its fields that are not there, and the further step."""
         token, step = session.token, step_of(session.token, session.parent_generation)
-        place = Place(token.user_id, token.session_id)
-        self._cluster.run(
-            self._adopt,
-            place.bucket,
-            [*place.keys_of_new, place.bucket.mark, place.bucket.fence],
-            [*naming(token), session.kept_until, token.generation, len(step), *step, *fields_of(session)],
-        )
+        place = Place.of(token)
+        keys = [*place.keys_of_new, place.bucket.mark, place.bucket.fence]
+        numbers = [session.kept_until, token.generation, len(step)]
+        self._cluster.run(Run(self._adopt, place.bucket, keys, [*naming(token), *numbers, *step, *fields_of(session)]))
 
     def adopt_cut_off(self, user_id: str, cut_off: CutOff) -> None:
         """Add the cut-off, or join it with the one that is there."""
         place = Place(user_id)
-        self._cluster.run(
-            self._adopt_cut_off,
-            place.bucket,
-            [place.cut_off, place.index, place.bucket.holders],
-            [user_id, cut_off.ended_at, cut_off.spared or ""],
-        )
+        keys = [place.cut_off, place.index, place.bucket.holders]
+        arguments: list[Value] = [user_id, cut_off.ended_at, cut_off.spared or ""]
+        self._cluster.run(Run(self._adopt_cut_off, place.bucket, keys, arguments))
 
     def adopt_purge(self, until: int) -> None:
         """Write the mark of every bucket."""
-        for bucket in map(Bucket, range(BUCKETS)):
-            self._cluster.run(self._mark, bucket, [bucket.mark, bucket.fence], [until])
+
+        def mark(bucket: Bucket) -> Run:
+            return Run(self._mark, bucket, [bucket.mark, bucket.fence], [until])
+
+        for _ in in_each_bucket(self._cluster, mark, confirm=True):
+            pass
 
 
 def _part_of(place: str, mark: bytes | None, users: list[Any]) -> Part:

@@ -23,7 +23,7 @@ from infrastructure.peewee.database_url import open_engine
 from infrastructure.peewee.schema import Schema
 from infrastructure.peewee.sessions import PeeweeSessions
 from infrastructure.redis.address import Address
-from infrastructure.redis.cluster import Cluster
+from infrastructure.redis.cluster import Cluster, Run
 from infrastructure.redis.keys import Place
 from infrastructure.redis.scripts import Script
 from infrastructure.redis.sessions import RedisSessions
@@ -101,8 +101,10 @@ def compare_routing(servers: Servers) -> None:
         {
             "redis-py `RedisCluster.evalsha`": by_library,
             "redis-py `RedisCluster.evalsha`, then `WAIT 1` (on a connection that may be another)": by_library_and_wait,
-            "script by a routed connection": lambda: unconfirmed.run(script, place.bucket, keys, []),
-            "script and `WAIT 1` in one write by a routed connection": lambda: ours.run(script, place.bucket, keys, []),
+            "script by a routed connection": lambda: unconfirmed.run(Run(script, place.bucket, keys)),
+            "script and `WAIT 1` in one write by a routed connection": lambda: ours.run(
+                Run(script, place.bucket, keys)
+            ),
         }
     )
     library.close()
