@@ -1,18 +1,21 @@
 """The composition root: plain constructor calls, from settings to a service."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import falcon
 from pydantic import SecretStr
 
 from domain.use_cases.service import Service
-from entrypoints.cli.demo import DEMO_FOLDER_PREFIX, DEMO_USER
+from entrypoints.cli.demo import DEMO_USER, is_own_demo
 from entrypoints.cli.operations import Operations
 from entrypoints.http.app import create_app
+from entrypoints.http.oauth.server import AuthorizationServer
 from entrypoints.http.refresh_cookie import RefreshCookie
-from entrypoints.settings import Settings, SettingsError
+from entrypoints.settings import PREFIX, Settings, SettingsError
 from entrypoints.stores import open_stores
 from infrastructure.authlib.key_ring import KeyRing
+from infrastructure.authlib.keys import AccessKey, WeakKeyError, private_key, public_key
 from infrastructure.authlib.token_codec import AuthlibTokenCodec
 from infrastructure.clock import SystemClock
 from infrastructure.logs import StructlogSecurityLog
@@ -39,18 +42,22 @@ class Built:
             ),
             service_credentials=[secret.get_secret_value() for secret in settings.service_credentials],
             allowed_origins=settings.allowed_origins,
-            demo_user=DEMO_USER if _is_demo(settings) else None,
+            server=AuthorizationServer(
+                issuer=settings.issuer, audience=settings.audience, client_id=settings.client_id
+            ),
+            public_keys=self.operations.public_keys,
+            demo_user=DEMO_USER if settings.demo else None,
         )
 
 
 def build(settings: Settings) -> Built:
     """Return the service for `settings`. Raises `SettingsError` if a database URL cannot be used."""
+    if settings.demo and not is_own_demo(settings.database_url.get_secret_value()):
+        raise SettingsError([f"{PREFIX}DEMO is for `nuovo serve --demo` itself to set; unset it"])
     stores = open_stores(settings)
+    keys = _keys(settings)
     tokens = AuthlibTokenCodec(
-        KeyRing(
-            settings.secret_key.get_secret_value(),
-            [secret.get_secret_value() for secret in settings.previous_secret_keys],
-        ),
+        keys,
         issuer=settings.issuer,
         audience=settings.audience,
         client_id=settings.client_id,
@@ -64,6 +71,7 @@ def build(settings: Settings) -> Built:
         rotations=stores.rotations,
         log=StructlogSecurityLog(),
         policy=settings.policy,
+        claims_of_users=frozenset(claim for _, claim in settings.users_claims),
     )
     return Built(
         settings=settings,
@@ -74,22 +82,39 @@ def build(settings: Settings) -> Built:
             transfer=stores.transfer,
             users=stores.users,
             directory=stores.directory,
+            reads_directory=stores.reads_directory,
             migrate=stores.migrate,
             check_ready=stores.check_ready,
+            describe=stores.describe,
             elsewhere=lambda url: _elsewhere(settings, url),
+            public_keys=keys.public_keys,
         ),
     )
 
 
 def _elsewhere(settings: Settings, url: str) -> Operations:
-    names = ("users_table", "users_id_column", "users_active_column", "users_database_url", "rotation_durability")
-    changes = {name: Settings.model_fields[name].default for name in names} | {"database_url": SecretStr(url)}
+    own = ("users_table", "users_id_column", "users_active_column", "users_claims", "users_database_url")
+    changes = {name: Settings.model_fields[name].default for name in (*own, "rotation_durability", "demo")}
     try:
-        return build(settings.model_copy(update=changes)).operations
+        return build(settings.model_copy(update=changes | {"database_url": SecretStr(url)})).operations
     except SettingsError as error:
         raise ValueError(*error.problems) from None
 
 
-def _is_demo(settings: Settings) -> bool:
-    # APPSEC: the demo signs in without a password, so a setting alone must never open a real database to it.
-    return settings.demo and f"/{DEMO_FOLDER_PREFIX}" in settings.database_url.get_secret_value()
+def _keys(settings: Settings) -> KeyRing:
+    signing = [] if settings.access_token_key is None else [settings.access_token_key.get_secret_value()]
+    return KeyRing(
+        settings.secret_key.get_secret_value(),
+        [secret.get_secret_value() for secret in settings.previous_secret_keys],
+        access_key=next(_read("ACCESS_TOKEN_KEY", private_key, signing), None),
+        verification_keys=list(
+            _read("ACCESS_TOKEN_VERIFICATION_KEYS", public_key, settings.access_token_verification_keys)
+        ),
+    )
+
+
+def _read(name: str, read: Callable[[str], AccessKey], pems: list[str]) -> Iterator[AccessKey]:
+    try:
+        yield from map(read, pems)
+    except WeakKeyError as error:
+        raise SettingsError([f"{PREFIX}{name} {error}"]) from None

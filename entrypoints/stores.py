@@ -1,12 +1,12 @@
 """The stores that the settings name: plain constructor calls. Nothing is connected before it is needed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from domain.model.errors import StoreUnavailableError
 from entrypoints.settings import PREFIX, Settings, SettingsError
 from infrastructure.peewee.database_url import InvalidDatabaseUrlError, open_engine
 from infrastructure.peewee.engine import Engine
+from infrastructure.peewee.readiness import Readiness
 from infrastructure.peewee.rotations import PeeweeRotations
 from infrastructure.peewee.schema import Schema
 from infrastructure.peewee.sessions import PeeweeSessions
@@ -30,18 +30,14 @@ class Stores:
     users: Users
     rotations: Rotations
     directory: UserDirectory
-    pending: Callable[[], list[str]]
-    """Return the names of the migrations that have not been applied."""
+    reads_directory: bool
+    """Whether users are looked up in `directory`, and not in a table of the application's own."""
     migrate: Callable[[], list[str]]
-    """Apply them, and return their names."""
-    require_fit: Callable[[], None]
-    """Raise `StoreUnavailableError` unless users can be looked up, and sessions kept as promised."""
-
-    def check_ready(self) -> None:
-        """Raise `StoreUnavailableError` unless the service could do its work."""
-        if pending := self.pending():
-            raise StoreUnavailableError(f"migrations are pending: {', '.join(pending)}; run: nuovo migrate")
-        self.require_fit()
+    """Apply pending migrations and return their names."""
+    check_ready: Callable[[], None]
+    """Raise `StoreUnavailableError` unless the service could do its work."""
+    describe: Callable[[], Iterable[str]]
+    """Do as `check_ready`, and tell in words what the service works with and what it cannot do."""
 
 
 def open_stores(settings: Settings) -> Stores:
@@ -60,25 +56,24 @@ def _in_sql(url: str, settings: Settings, users_elsewhere: PeeweeUsers | None) -
     schema, sessions = Schema(engine), PeeweeSessions(engine)
     users = users_elsewhere or PeeweeUsers(engine, _users_table(settings))
     two_places = RotationsInTwoPlaces(users, sessions)
-
-    def require_fit() -> None:
-        users.inspect()
-
+    readiness = Readiness(engine, schema, users)
     return Stores(
         sessions=sessions,
         transfer=PeeweeTransfer(engine),
         users=users,
         rotations=two_places if users_elsewhere else PeeweeRotations(users, restoring=two_places),
         directory=PeeweeUserDirectory(engine),
-        pending=schema.pending,
+        reads_directory=users_elsewhere is None and settings.users_table == UsersTable().name,
         migrate=schema.migrate,
-        require_fit=require_fit,
+        check_ready=readiness.require,
+        describe=readiness.describe,
     )
 
 
 def _in_redis(url: str, settings: Settings, users_elsewhere: PeeweeUsers | None) -> Stores:
     try:
         from infrastructure.redis.cluster import Cluster  # noqa: PLC0415  only who uses Redis has the driver
+        from infrastructure.redis.readiness import RedisReadiness  # noqa: PLC0415
         from infrastructure.redis.rotations import RedisRotations  # noqa: PLC0415
         from infrastructure.redis.schema import RedisSchema  # noqa: PLC0415
         from infrastructure.redis.sessions import RedisSessions  # noqa: PLC0415
@@ -93,13 +88,21 @@ def _in_redis(url: str, settings: Settings, users_elsewhere: PeeweeUsers | None)
     if problems := list(_not_for_redis(settings)):
         raise SettingsError(problems)
     schema, sessions, built_in = RedisSchema(cluster), RedisSessions(cluster), RedisUsers(cluster)
+    readiness = RedisReadiness(cluster, schema)
     users = users_elsewhere or built_in
     two_places = RotationsInTwoPlaces(users, sessions)
 
-    def require_fit() -> None:
-        schema.require_fit()
+    def check_ready() -> None:
+        readiness.require()
         if users_elsewhere:
             users_elsewhere.inspect()
+
+    def describe() -> Iterator[str]:
+        check_ready()
+        yield from readiness.remarks()
+        if users_elsewhere:
+            yield from users_elsewhere.describe()
+            yield from users_elsewhere.engine.remarks()
 
     return Stores(
         sessions=sessions,
@@ -107,15 +110,16 @@ def _in_redis(url: str, settings: Settings, users_elsewhere: PeeweeUsers | None)
         users=users,
         rotations=two_places if users_elsewhere else RedisRotations(sessions, restoring=two_places),
         directory=built_in,
-        pending=schema.pending,
+        reads_directory=users_elsewhere is None,
         migrate=schema.migrate,
-        require_fit=require_fit,
+        check_ready=check_ready,
+        describe=describe,
     )
 
 
 def _not_for_redis(settings: Settings) -> Iterator[str]:
-    if settings.users_table != Settings.model_fields["users_table"].default and settings.users_database_url is None:
-        yield f"{PREFIX}USERS_TABLE names a table, and Redis has none; set {PREFIX}USERS_DATABASE_URL to its database"
+    if settings.users_database_url is None and (settings.users_table != UsersTable().name or settings.users_claims):
+        yield f"{PREFIX}USERS_DATABASE_URL must name the database of the users' table: Redis has no tables"
     if settings.rotation_durability == "disk":
         yield (
             f"{PREFIX}ROTATION_DURABILITY=disk is not Nuovo's to say with Redis: replicas confirm each write, and"
@@ -135,6 +139,7 @@ def _users_table(settings: Settings) -> UsersTable:
         name=settings.users_table,
         id_column=settings.users_id_column,
         active_column=settings.users_active_column,
+        claims=tuple(settings.users_claims),
     )
 
 

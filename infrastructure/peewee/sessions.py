@@ -77,9 +77,9 @@ class PeeweeSessions(Sessions):
 
     def end_all(self, user_id: str, *, at: int, spare: str | None = None) -> int:
         """Move the user's cut-off forward, past every session that the store knows, and wait for the disk."""
-        values = {"user_id": user_id, "spared": spare, "at": at, "now": at}
-        ((count,),) = self._engine.select(self._count_live, values)
-        self._engine.write_to_disk(self._end_all, values)
+        live = {"user_id": user_id, "now": at, "other_than": spare or ""}
+        ((count,),) = self._engine.select(self._count_live, live)
+        self._engine.write_to_disk(self._end_all, {"user_id": user_id, "at": at, "spared": spare})
         return int(count)
 
     def list_live(self, user_id: str, page: Page, *, now: int) -> list[Session]:

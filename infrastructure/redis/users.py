@@ -3,8 +3,9 @@
 from typing import Any
 
 from domain.model.users import User
-from infrastructure.redis.cluster import Cluster
+from infrastructure.redis.cluster import Cluster, Run
 from infrastructure.redis.keys import BUCKETS, Bucket
+from infrastructure.redis.scripts import Script
 from ports.user_directory import UserDirectory
 from ports.users import Users
 
@@ -15,6 +16,7 @@ class RedisUsers(Users, UserDirectory):
     def __init__(self, cluster: Cluster) -> None:
         """Take a cluster; nothing is connected yet."""
         self._cluster = cluster
+        self._put = Script.load("put_user")
 
     def find(self, user_id: str) -> User | None:
         """Read the user's field."""
@@ -22,10 +24,11 @@ class RedisUsers(Users, UserDirectory):
         active = self._cluster.call(bucket, ("HGET", bucket.users, user_id), confirm=False)
         return None if active is None else _user_of(user_id.encode(), active)
 
-    def put(self, user: User) -> None:
+    def put(self, user: User) -> User | None:
         """Write the user's field."""
         bucket = Bucket.of(user.id)
-        self._cluster.call(bucket, ("HSET", bucket.users, user.id, int(user.active)))
+        before = self._cluster.run(Run(self._put, bucket, [bucket.users], [user.id, int(user.active)]))
+        return None if before is None else _user_of(user.id.encode(), before)
 
     def remove(self, user_id: str) -> bool:
         """Remove the user's field."""

@@ -17,11 +17,14 @@ from tests.fakes.sessions import FakeSessions
 from tests.http.contract import (
     METHOD_NOT_ALLOWED,
     NOT_FOUND,
-    SERVICE_CREDENTIAL,
+    as_service,
     bearer,
     by_cookie,
     failure,
     refresh_token_of,
+    with_access,
+    with_cookie,
+    with_refresh,
 )
 
 REFRESH, REVOKE, SESSIONS = "/refresh_token", "/revoke_token", "/sessions"
@@ -42,22 +45,6 @@ class Row:
 
     def __str__(self) -> str:
         return self.case
-
-
-def with_refresh(pair: TokenPair) -> dict[str, str]:
-    return bearer(refresh_token_of(pair))
-
-
-def with_cookie(pair: TokenPair) -> dict[str, str]:
-    return by_cookie(refresh_token_of(pair))
-
-
-def with_access(pair: TokenPair) -> dict[str, str]:
-    return bearer(pair.access_token)
-
-
-def as_service(_pair: TokenPair) -> dict[str, str]:
-    return bearer(SERVICE_CREDENTIAL)
 
 
 def with_nonsense(_pair: TokenPair) -> dict[str, str]:

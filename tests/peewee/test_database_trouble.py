@@ -228,6 +228,17 @@ def backend(engine: Engine) -> int:
     return int(engine.peewee.execute_sql("SELECT pg_backend_pid()").fetchone()[0])
 
 
+def test_server_that_ends_idle_connections(migrated_url_of: MigratedUrl, engines: Engines) -> None:
+    """It says so only when the next statement comes."""
+    url = migrated_url_of("postgres")
+    engine = engines.open(f"{url}{'&' if '?' in url else '?'}options=-c%20idle_session_timeout%3D50")
+    for method in METHODS.values():
+        backend(engine)
+        time.sleep(0.1)
+
+        method(engine)
+
+
 def test_waiting_for_the_disk_is_asked_of_a_server_that_does_not(
     migrated_url_of: MigratedUrl, engines: Engines
 ) -> None:

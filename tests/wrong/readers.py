@@ -15,8 +15,7 @@ from typing import Any, Never
 from urllib.request import urlopen
 
 from domain.model.errors import InvalidRefreshTokenError, RefusalCause
-from domain.model.sessions import MAX_SESSION_TTL
-from domain.model.tokens import AccessToken, RefreshToken
+from domain.model.tokens import MAX_SESSION_TTL, AccessToken, RefreshToken
 from domain.model.users import is_user_id
 from ports.token_codec import TokenCodec
 from tests.hostile.forge import ISSUER, PREVIOUS_SECRET, REFRESH, SECRET, as_json, thumbprint
