@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 import falcon
 
-from domain.model.errors import StoreUnavailableError
 from domain.use_cases.service import Service
-from entrypoints.cli.demo import DEMO_FOLDER_PREFIX, DEMO_USER
+from entrypoints.cli.demo import DEMO_USER, is_own_demo
 from entrypoints.cli.operations import Operations
 from entrypoints.http.app import create_app
 from entrypoints.http.refresh_cookie import RefreshCookie
@@ -17,6 +16,7 @@ from infrastructure.clock import SystemClock
 from infrastructure.logs import StructlogSecurityLog
 from infrastructure.peewee.database_url import InvalidDatabaseUrlError, open_engine
 from infrastructure.peewee.engine import Engine
+from infrastructure.peewee.readiness import Readiness
 from infrastructure.peewee.rotations import PeeweeRotations
 from infrastructure.peewee.schema import Schema
 from infrastructure.peewee.sessions import PeeweeSessions
@@ -45,12 +45,14 @@ class Built:
             ),
             service_credentials=[secret.get_secret_value() for secret in settings.service_credentials],
             allowed_origins=settings.allowed_origins,
-            demo_user=DEMO_USER if _is_demo(settings) else None,
+            demo_user=DEMO_USER if settings.demo else None,
         )
 
 
 def build(settings: Settings) -> Built:
     """Return the service for `settings`. Raises `SettingsError` if a database URL cannot be used."""
+    if settings.demo and not is_own_demo(settings.database_url.get_secret_value()):
+        raise SettingsError([f"{PREFIX}DEMO is for `nuovo serve --demo` itself to set; unset it"])
     engine = _engine(settings.database_url.get_secret_value(), settings, "DATABASE_URL")
     users_engine = engine
     if settings.users_database_url is not None:
@@ -75,12 +77,7 @@ def build(settings: Settings) -> Built:
     )
     sessions = PeeweeSessions(engine)
     two_places = RotationsInTwoPlaces(users, sessions)
-
-    def check_ready() -> None:
-        if pending := schema.pending():
-            raise StoreUnavailableError(f"migrations are pending: {', '.join(pending)}; run: nuovo migrate")
-        users.inspect()
-
+    readiness = Readiness(engine, schema, users)
     service = Service(
         clock=SystemClock(),
         tokens=tokens,
@@ -97,15 +94,12 @@ def build(settings: Settings) -> Built:
             sessions=sessions,
             users=users,
             directory=PeeweeUserDirectory(engine),
+            reads_directory=users_engine is engine and settings.users_table == UsersTable().name,
             migrate=schema.migrate,
-            check_ready=check_ready,
+            check_ready=readiness.require,
+            describe=readiness.describe,
         ),
     )
-
-
-def _is_demo(settings: Settings) -> bool:
-    # APPSEC: the demo signs in without a password, so a setting alone must never open a real database to it.
-    return settings.demo and f"/{DEMO_FOLDER_PREFIX}" in settings.database_url.get_secret_value()
 
 
 def _engine(url: str, settings: Settings, name: str) -> Engine:

@@ -97,8 +97,9 @@ class Settings(BaseSettings):
         )
 
     def shown(self) -> list[tuple[str, str]]:
-        """Return every setting's name and value as text, secrets and database passwords hidden."""
-        return [(f"{PREFIX}{name.upper()}", _as_text(name, getattr(self, name))) for name in type(self).model_fields]
+        """Return every setting that one may set, and its value as text, secrets and database passwords hidden."""
+        names = [name for name in type(self).model_fields if name != "demo"]
+        return [(f"{PREFIX}{name.upper()}", _as_text(name, getattr(self, name))) for name in names]
 
     @classmethod
     def settings_customise_sources(

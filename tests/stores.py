@@ -8,7 +8,7 @@ import shutil
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psycopg
@@ -60,6 +60,10 @@ class Kind(ABC):
     def open(self, url: str) -> Store:
         """Return the store at a URL, without connecting to it."""
 
+    @abstractmethod
+    def put_back(self, url: str, session_id: str, seconds: int) -> None:
+        """Make the last rotation of a session earlier, as if a test had waited so long."""
+
     def new(self) -> str:
         """Return the URL of a new place, migrated and empty."""
         url = self.blank()
@@ -72,7 +76,7 @@ class Kind(ABC):
         """As `new`, for tests that may share one place, one after another."""
         return self.new()
 
-    def remove(self) -> None:
+    def remove(self) -> None:  # noqa: B027  most have nothing to do
         """Leave nothing running and nothing behind."""
 
 
@@ -84,10 +88,12 @@ class InMemory(Kind):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self._stores: dict[str, Store] = {}
+        self._sessions: dict[str, FakeSessions] = {}
 
     def blank(self) -> str:
         sessions, users = FakeSessions(), FakeUsers()
         url = f"memory:{len(self._stores)}"
+        self._sessions[url] = sessions
         self._stores[url] = Store(
             sessions=sessions,
             users=users,
@@ -99,6 +105,12 @@ class InMemory(Kind):
 
     def open(self, url: str) -> Store:
         return self._stores[url]
+
+    def put_back(self, url: str, session_id: str, seconds: int) -> None:
+        rows = self._sessions[url].rows
+        for key, row in rows.items():
+            if row.token.session_id == session_id:
+                rows[key] = replace(row, token=replace(row.token, issued_at=row.token.issued_at - seconds))
 
 
 class _Peewee(Kind):
@@ -117,6 +129,12 @@ class _Peewee(Kind):
             migrate=Schema(engine).migrate,
             close=engine.drop_connection,
         )
+
+    def put_back(self, url: str, session_id: str, seconds: int) -> None:
+        database = open_engine(url).peewee
+        statement = "UPDATE nuovo_sessions SET issued_at = issued_at - ? WHERE session_id = ?"
+        database.execute_sql(statement.replace("?", database.param), (seconds, session_id))
+        database.close()
 
     def new(self) -> str:
         if self._template is None:

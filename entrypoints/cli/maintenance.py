@@ -27,8 +27,10 @@ def check(context: click.Context) -> None:
     opener: OpenOperations = context.find_root().obj
     found, settings = opener(None)
     print_table(("SETTING", "VALUE"), settings)
+    click.echo()
     try:
-        found.check_ready()
+        for line in found.describe():
+            click.echo(line)
     except StoreUnavailableError as error:
         raise click.ClickException(f"The settings are fine, but the database is not ready: {error}") from None
     click.echo("\nThe settings are fine and the database is ready.")

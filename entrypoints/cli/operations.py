@@ -1,6 +1,6 @@
 """What the command line can do with a service."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from domain.use_cases.service import Service
@@ -17,10 +17,14 @@ class Operations:
     sessions: Sessions
     users: Users
     directory: UserDirectory
+    reads_directory: bool
+    """Whether users are looked up in `directory`, and not in a table of the application's own."""
     migrate: Callable[[], list[str]]
     """Apply pending migrations and return their names."""
     check_ready: Callable[[], None]
     """Raise `StoreUnavailableError` unless the service could do its work."""
+    describe: Callable[[], Iterable[str]]
+    """Do as `check_ready`, and tell in words what the service works with and what it cannot do."""
 
 
 OpenOperations = Callable[[Mapping[str, str] | None], tuple[Operations, list[tuple[str, str]]]]

@@ -26,6 +26,7 @@ LOCK_BUDGET = 5
 _SLOW_CONNECT = 1.0
 _PAUSE_AFTER_SLOW_CONNECT = 2.0
 """Seconds without a new try: whoever waits for a server that swallows everything must not queue behind each other."""
+_UNKNOWN_TO_THE_ENCODING = "22P05"
 
 _Result = TypeVar("_Result")
 
@@ -38,6 +39,10 @@ class Trouble(Enum):
     DEAD_CONNECTION = auto()
     """Another connection may be better."""
     OTHER = auto()
+
+
+class UnencodableError(StoreUnavailableError):
+    """The database was made with an encoding that does not know a character."""
 
 
 class Engine(ABC):
@@ -81,6 +86,10 @@ class Engine(ABC):
         """Return a condition that is always true and lets the statement commit without waiting for the disk."""
         return None
 
+    def remarks(self) -> Iterator[str]:
+        """Yield what an operator should know of this database, in words. Raises `StoreUnavailableError`."""
+        yield from ()
+
     def attempt(self, work: Callable[[], _Result]) -> _Result:
         """Return what `work` returns, running it again after a dead connection or a lost conflict."""
         conflicts, reopened = 0, False
@@ -90,10 +99,10 @@ class Engine(ABC):
                 raise StoreUnavailableError("the server could not be reached a moment ago")
             try:
                 return work()
-            except DataError:
-                raise  # a value that the database cannot hold is a defect of this service, not trouble of the store
-            except UnicodeDecodeError as error:
-                raise StoreUnavailableError("the database holds text that is not UTF-8") from error
+            except DataError as error:  # of which the connection is none the worse
+                cause = cause_of(error)
+                is_unknown = getattr(cause, "sqlstate", None) == _UNKNOWN_TO_THE_ENCODING
+                raise (UnencodableError if is_unknown else StoreUnavailableError)(self._in_words(cause)) from error
             except (PeeweeException, sqlite3.Error) as error:
                 cause = cause_of(error)
                 trouble = self._trouble(cause)

@@ -47,7 +47,7 @@ class Lookup:
         if not self.readers or values[0] is None:  # there is no such user
             return {}
         claims: dict[str, object] = {}
-        name = ""
+        name = ", ".join(self.readers)
         try:
             for (name, read), value in zip(self.readers.items(), _DECODER.decode(values[0]), strict=True):
                 if value is not None:

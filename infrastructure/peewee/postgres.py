@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from peewee import PeeweeException, PostgresqlDatabase, fn
-from psycopg import ProgrammingError
+from psycopg import OperationalError, ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
 from infrastructure.peewee.engine import LOCK_BUDGET, Engine, Trouble
@@ -19,16 +19,20 @@ _DURABLE = "replace(current_setting('synchronous_commit'), 'off', 'on')"
 """The server's own durability, unless it is none at all."""
 
 _SERIALIZATION_FAILURES = ("40001", "40P01")
-_GONE_SERVER_STATES = ("57P01", "57P02", "57P03", "25006")
-"""Shut down, crashed, starting, and read-only: the last is a primary that has become a standby."""
+_GONE_SERVER_STATES = ("57P01", "57P02", "57P03", "57P05", "25006")
+"""Shut down, crashed, starting, tired of an idle session, and read-only: a primary that has become a standby."""
 
 _WORDS = {
+    "22": "a value cannot be computed or held",
+    "22021": "the database holds text that is not UTF-8",
+    "22P05": "the database, made without ENCODING 'UTF8', cannot hold this",
     "23": "a constraint of a table refuses it",
     "25006": "the database takes no writes: a standby, or read-only by its settings",
     "28": "the server does not let this role in",
     "40": "lost to concurrent transactions each time",
     "42501": "the role lacks a privilege",
     "42703": "a column is missing",
+    "3F000": "no schema of the search path is there",
     "42P01": "a table is missing",
     "53100": "the server's disk is full",
     "53200": "the server is out of memory",
@@ -45,9 +49,11 @@ _WORDS_OF_A_FAILED_CONNECTION = {
     r'database ".*" does not exist': "there is no such database",
     r'role ".*" does not exist|no such user': "there is no such role",
     r"no pg_hba\.conf entry|is not permitted to log in|authentication failed": _WORDS["28"],
-    r"too many (clients|connections)|remaining connection slots": _WORDS["53300"],
-    r"starting up|shutting down|in recovery mode|not accepting connections": _WORDS["57P03"],
+    r"too many (clients|connections)|no more connections|remaining connection slots": _WORDS["53300"],
+    r"starting up|shutting down|in recovery mode": _WORDS["57P03"],
+    r"not (currently )?accepting connections": "the database accepts no connections now",
     r"session is (not )?read-only|server is (not )?in hot standby": "no server there is of the kind that is asked for",
+    r"unrecognized configuration parameter|unsupported startup parameter": "the server knows no such option of the URL",
     r"SSL|certificate": "the server and this service do not agree on TLS",
     r"failed to resolve|could not translate": "there is no such host",
     r"[Cc]onnection refused": "the server refuses connections: nothing listens there",
@@ -90,6 +96,14 @@ class PostgresEngine(Engine):
             return None
         return fn.set_config("synchronous_commit", "off", True) == "off"
 
+    def remarks(self) -> Iterator[str]:
+        """Yield what differs from a server of one's own in UTF-8."""
+        encoding = self.attempt(lambda: self.peewee.connection().info.parameter_status("server_encoding"))
+        if encoding != "UTF8":
+            yield f"The database's encoding is {encoding}; one made with ENCODING 'UTF8' holds every name."
+        if self.peewee.connection().is_pooled:
+            yield "A pooler stands before the database: statements are not prepared, which takes a little longer."
+
     @contextmanager
     def exclusively(self) -> Iterator[None]:
         """Hold a transaction that waits for others as long as it takes."""
@@ -126,9 +140,9 @@ class PostgresEngine(Engine):
         state = getattr(error, "sqlstate", None)
         if state in _SERIALIZATION_FAILURES:
             return Trouble.CONFLICT
-        if state is None or state.startswith("08") or state in _GONE_SERVER_STATES:
-            return Trouble.DEAD_CONNECTION
-        return Trouble.OTHER
+        if state is None:  # nothing that the server said
+            return Trouble.DEAD_CONNECTION if isinstance(error, OperationalError) else Trouble.OTHER
+        return Trouble.DEAD_CONNECTION if state[:2] == "08" or state in _GONE_SERVER_STATES else Trouble.OTHER
 
     def _in_words(self, error: Exception) -> str:
         state: str | None = getattr(error, "sqlstate", None)
@@ -137,7 +151,7 @@ class PostgresEngine(Engine):
             return f"{words} ({state})"
         # APPSEC: the text itself is never passed on: it holds hosts, roles and databases.
         found = [words for pattern, words in _WORDS_OF_A_FAILED_CONNECTION.items() if re.search(pattern, str(error))]
-        return found[0] if found else f"the connection has died: {type(error).__name__}"
+        return found[0] if found else f"the connection fails: {type(error).__name__}"
 
 
 class _Postgres(PostgresqlDatabase):

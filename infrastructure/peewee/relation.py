@@ -41,6 +41,8 @@ class Relation:
     """Anything that can be selected from. `kind` is for people; of a plain `table` all indexes are known."""
 
     kind: str
+    hides_rows: bool
+    """Whether policies of PostgreSQL decide which rows the role sees."""
     columns: Mapping[str, Attribute]
 
 
@@ -58,16 +60,16 @@ def find_relation(engine: Engine, schema: str | None, name: str) -> Relation | N
             is_unique=bool(is_unique),
             is_readable=bool(is_readable),
         )
-        for _, column, type_, base, is_unique, is_readable in rows
+        for _, _, column, type_, base, is_unique, is_readable in rows
     }
-    return Relation(kind=rows[0][0], columns=columns) if rows else None
+    return Relation(kind=rows[0][0], hides_rows=bool(rows[0][1]), columns=columns) if rows else None
 
 
 def _sqlite(schema: str | None, name: str) -> tuple[str, tuple[str, str]]:
     """Return the query for generated columns, too, which `table_info` leaves out."""
     return (
         """
-        SELECT CASE WHEN r.type IN ('view', 'virtual') THEN r.type ELSE 'table' END, c.name, c.type, NULL,
+        SELECT CASE WHEN r.type IN ('view', 'virtual') THEN r.type ELSE 'table' END, 0, c.name, c.type, NULL,
             c.pk = 1 AND (SELECT MAX(pk) FROM pragma_table_xinfo(r.name, r.schema)) = 1
             OR EXISTS (
                 SELECT 1 FROM pragma_index_list(r.name, r.schema) AS i
@@ -101,13 +103,12 @@ def _postgres(schema: str | None, name: str) -> tuple[str, tuple[str, str | None
             SELECT typed.attrelid, typed.attnum, d.typbasetype
             FROM typed JOIN pg_catalog.pg_type AS d ON d.oid = typed.type WHERE d.typtype = 'd'
         )
-        SELECT CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialised view' WHEN 'f' THEN 'foreign table'
-                WHEN 'r' THEN CASE WHEN EXISTS (SELECT 1 FROM pg_catalog.pg_inherits WHERE inhparent = c.oid)
-                    THEN 'table with children' ELSE 'table' END ELSE 'table' END,
-            a.attname::text, pg_catalog.format_type(a.atttypid, a.atttypmod),
+        SELECT CASE WHEN c.relkind = 'v' THEN 'view' WHEN c.relkind = 'm' THEN 'materialised view'
+                WHEN c.relkind = 'f' THEN 'foreign table' WHEN h.is_parent THEN 'table with children' ELSE 'table' END,
+            pg_catalog.row_security_active(c.oid), a.attname::text, pg_catalog.format_type(a.atttypid, a.atttypmod),
             CASE WHEN t.typtype = 'e' THEN 'enum' WHEN e.typtype = 'e' THEN 'enum[]'
                 WHEN e.oid IS NOT NULL THEN e.typname || '[]' ELSE t.typname::text END,
-            EXISTS (
+            NOT h.is_parent AND EXISTS (
                 SELECT 1 FROM pg_catalog.pg_index AS i
                 WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL
                     AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum
@@ -118,6 +119,9 @@ def _postgres(schema: str | None, name: str) -> tuple[str, tuple[str, str | None
         JOIN pg_catalog.pg_class AS c ON c.oid = typed.attrelid
         JOIN pg_catalog.pg_attribute AS a ON a.attrelid = typed.attrelid AND a.attnum = typed.attnum
         JOIN pg_catalog.pg_type AS t ON t.oid = typed.type AND t.typtype <> 'd'
+        CROSS JOIN LATERAL (
+            SELECT c.relkind = 'r' AND EXISTS (SELECT 1 FROM pg_catalog.pg_inherits WHERE inhparent = c.oid)
+                ) AS h (is_parent)
         LEFT JOIN pg_catalog.pg_type AS e ON e.oid = t.typelem AND t.typcategory = 'A'
         ORDER BY a.attnum
         """,

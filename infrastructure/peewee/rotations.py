@@ -24,20 +24,21 @@ class PeeweeRotations(Rotations):
         """Take the step if the row holds the replaced generation and the user's says that they are active."""
         if rotation.replaces is None:
             return self._restoring.rotate(rotation)
-        lookup, statement = self._statement or self._compile()
+        lookup, compiled = self._users.lookup(), self._statement
+        if compiled is None or compiled[0] is not lookup:
+            self._statement = compiled = lookup, self._compile(lookup)
         try:
             key = lookup.to_key(rotation.successor.user_id)
         except ValueError:
             return None
-        rows = self._users.engine.write_returning(statement, queries.step_of(rotation) | {"user_key": key})
+        rows = self._users.engine.write_returning(compiled[1], queries.step_of(rotation) | {"user_key": key})
         if not rows:
             return None
         ((claims, *users_claims),) = rows
         return {**orjson.loads(claims), **lookup.read_claims(users_claims)}
 
-    def _compile(self) -> tuple[Lookup, Statement]:
-        """Build the statement once the users' table has been looked at."""
-        lookup, engine = self._users.lookup(), self._users.engine
+    def _compile(self, lookup: Lookup) -> Statement:
+        """Build the statement, once for each form of the users' table."""
+        engine = self._users.engine
         update = queries.rotate(engine.off_disk_condition()).where(lookup.is_active)
-        self._statement = lookup, engine.compile(queries.returning(update, *lookup.claims))
-        return self._statement
+        return engine.compile(queries.returning(update, *lookup.claims))

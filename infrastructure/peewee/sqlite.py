@@ -5,7 +5,6 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -89,16 +88,16 @@ class SqliteEngine(Engine):
     def _in_words(self, error: Exception) -> str:
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
         if code == sqlite3.SQLITE_CANTOPEN:
-            return _why_not_opened(Path(self.peewee.database))
+            return _why_not_opened(self.peewee.database)
         if str(error).startswith("no such table"):
             return "a table is missing"
         return _WORDS.get(code) or f"SQLite reports {getattr(error, 'sqlite_errorname', type(error).__name__)}"
 
 
-def _why_not_opened(path: Path) -> str:
-    if path.is_dir():
+def _why_not_opened(path: str) -> str:
+    if os.path.isdir(path):  # noqa: PTH112  pathlib's raises where a name is too long
         return "the database is a folder, not a file"
-    if not path.parent.is_dir():
+    if not os.path.isdir(os.path.dirname(path) or "."):  # noqa: PTH112, PTH120  as above
         return "there is no such folder for the file"
     return "this process may not create or open the file"
 

@@ -3,20 +3,17 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from peewee import DataError, Table
+from peewee import Table
 
 from domain.model.errors import StoreUnavailableError
 from domain.model.users import User
-from infrastructure.peewee.engine import Engine, cause_of
+from infrastructure.peewee.engine import Engine, UnencodableError
 from infrastructure.peewee.lookup import Lookup, look_up
 from infrastructure.peewee.relation import Attribute, Relation, find_relation
 from infrastructure.peewee.statement import slot
 from infrastructure.peewee.tables import users
 from ports.user_directory import UserDirectory
 from ports.users import Users
-
-_NOT_IN_THE_ENCODING = ("22021", "22P05")
-"""What PostgreSQL says to text that the encoding of its database does not know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,10 +48,8 @@ class PeeweeUsers(Users):
             return None
         try:
             rows = self.engine.select(lookup.statement, {"user_key": key, "user_id": user_id})
-        except DataError as error:
-            if getattr(cause_of(error), "sqlstate", None) in _NOT_IN_THE_ENCODING:
-                return None
-            raise StoreUnavailableError(f"users table {self._table.name} cannot be computed") from error
+        except UnencodableError:
+            return None
         if len(rows) > 1:
             raise StoreUnavailableError(f"users table {self._table.name} has several rows of one key")
         if not rows:
@@ -71,7 +66,7 @@ class PeeweeUsers(Users):
         relation, key, active, claims = self._read()
         if self._known is None or self._known[0] != relation:
             schema, _, name = self._table.name.rpartition(".")
-            source = Table(name, list(relation.columns), schema=schema or None)
+            source = Table(name, schema=schema or None)
             try:
                 self._known = relation, look_up(self.engine, source, key, active, claims)
             except ValueError as error:
@@ -92,6 +87,8 @@ class PeeweeUsers(Users):
             yield f"A user is active while {active.name} ({active.type}) is true or 1."
         for name, column in claims.items():
             yield f"Access tokens have {column.name} ({column.type}) as claim {name}."
+        if relation.hides_rows:
+            yield "Policies of the database decide which of its rows Nuovo sees; a user it does not see is unknown."
         if not key.is_unique:
             yield f"That {key.name} is unique cannot be verified; a user with several rows is not served."
 
@@ -141,12 +138,15 @@ class PeeweeUserDirectory(UserDirectory):
                 conflict_target=[users.id], update={users.active: slot("active")}
             )
         )
+        self._get = engine.compile(users.select(users.active).where(users.id == slot("id")))
         self._remove = engine.compile(users.delete().where(users.id == slot("id")))
         self._list = engine.compile(users.select(users.id, users.active).order_by(users.id))
 
-    def put(self, user: User) -> None:
+    def put(self, user: User) -> User | None:
         """Insert the user, or update the one of this identifier."""
+        before = self._engine.select(self._get, {"id": user.id})
         self._engine.write_to_disk(self._add, {"id": user.id, "active": user.active})
+        return User(id=user.id, active=bool(before[0][0])) if before else None
 
     def remove(self, user_id: str) -> bool:
         """Delete the row."""

@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks`: the comparison; `--growth` and `--workers` measure the rest."""
+"""`python -m tests.benchmarks`: the comparison, behind nginx; `--growth` and `--workers` measure the rest."""
 
 import argparse
 import sys
@@ -9,7 +9,7 @@ from tests.benchmarks.comparison import compare
 from tests.benchmarks.contenders import BY_NAME, CONTENDERS
 from tests.benchmarks.growth import SESSIONS, measure_growth
 from tests.benchmarks.report import write_comparison, write_growth, write_workers
-from tests.benchmarks.servers import Stage
+from tests.benchmarks.servers import SERVERS, Stage
 from tests.benchmarks.workers import compare_workers
 
 _OUTPUT = Path(__file__).parents[2] / "docs" / "benchmarks"
@@ -27,9 +27,11 @@ def main() -> None:
             measured = compare_workers(stage, rounds=arguments.rounds, seconds=arguments.seconds)
             sys.stdout.write(write_workers(arguments.output, measured))
             return
+        kind = SERVERS[arguments.server]
         contenders = [BY_NAME[name] for name in arguments.only] or CONTENDERS
-        results = compare(stage, rounds=arguments.rounds, seconds=arguments.seconds, contenders=contenders)
-        sys.stdout.write(write_comparison(arguments.output, results, in_process.measure(arguments.requests)))
+        results = compare(stage, rounds=arguments.rounds, seconds=arguments.seconds, contenders=contenders, kind=kind)
+        calls = in_process.measure(arguments.requests)
+        sys.stdout.write(write_comparison(arguments.output, results, calls, server=arguments.server))
     finally:
         stage.close()
 
@@ -38,6 +40,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tox -e bench --", description=__doc__)
     parser.add_argument("--growth", action="store_true", help="how cost grows with sessions and refreshes")
     parser.add_argument("--workers", action="store_true", help="kinds of gunicorn workers")
+    parser.add_argument("--server", choices=SERVERS, default="gunicorn", help="what all contenders are served by")
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--seconds", type=float, default=1.5, help="of each load")
     parser.add_argument("--requests", type=int, default=5_000, help="in process")

@@ -7,8 +7,8 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tests.benchmarks.contenders import CONTENDERS, EMPTY, EMPTY_GTHREAD, Contender
-from tests.benchmarks.servers import Server, Stage
+from tests.benchmarks.contenders import CONTENDERS, EMPTY, Contender
+from tests.benchmarks.servers import PACKAGED, Kind, Server, Stage
 
 EQUAL_SHARE = 0.7
 """The part of its own peak at which a contender's times are compared: below it, queues do not only grow."""
@@ -71,9 +71,14 @@ def take_turn(stage: Stage, server: Server, seconds: float, rate: float | None =
 
 
 def compare(
-    stage: Stage, *, rounds: int, seconds: float, contenders: Iterable[Contender] = CONTENDERS
+    stage: Stage,
+    *,
+    rounds: int,
+    seconds: float,
+    contenders: Iterable[Contender] = CONTENDERS,
+    kind: Kind = PACKAGED,
 ) -> dict[str, Result]:
-    """Measure the contenders in turns; every other round goes backwards.
+    """Measure the contenders in turns, all on one kind of server; every other round goes backwards.
 
     All of them stand ready from the start, so that turns can be short and neighbours comparable: a machine that is
     fast now may be slow in a minute.
@@ -89,7 +94,7 @@ def compare(
         for contender in order
     }
     with ExitStack() as stack:
-        servers = [stack.enter_context(stage.serve(contender)) for contender in order]
+        servers = [stack.enter_context(stage.serve(contender, kind)) for contender in order]
         for number in range(rounds):
             for server in servers if number % 2 == 0 else reversed(servers):
                 turn = take_turn(stage, server, seconds)
@@ -109,7 +114,7 @@ def ratios(results: Mapping[str, Result]) -> dict[str, float]:
     found = {}
     for database in ("sqlite", "postgres"):
         nuovo = f"nuovo-{database}"
-        for to in (EMPTY.name, EMPTY_GTHREAD.name, *(f"{peer}-{database}" for peer in _PEERS)):
+        for to in (EMPTY.name, *(f"{peer}-{database}" for peer in _PEERS)):
             if nuovo in results and to in results:
                 found[f"{nuovo} to {to}"] = ratio(results, nuovo, to)
         kept, flask = f"nuovo-no-rotation-{database}", f"flask-jwt-extended-no-rotation-{database}"

@@ -1,6 +1,6 @@
 """Who is measured, and what each of them is asked."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 _HEAD = "POST /refresh_token HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {length}\r\n"
 _JSON = "Content-Type: application/json\r\n\r\n"
@@ -9,10 +9,10 @@ _FORM = "Content-Type: application/x-www-form-urlencoded\r\n\r\n"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contender:
-    """A service behind gunicorn. Every one answers `POST /refresh_token`.
+    """A service behind a server that all share. Every one answers `POST /refresh_token`.
 
     `sessions` is the module that makes a database and prints the first tokens. `database` is `sqlite`, `postgres`, or
-    nothing for a service without one. `worker_class` is gunicorn's, if it is not the one that everybody has.
+    nothing for a service without one.
     """
 
     name: str
@@ -25,25 +25,17 @@ class Contender:
     body: str = ""
     token_name: str = "refresh_token"
     ready_path: str = "/"
-    worker_class: str | None = None
-
-    @property
-    def is_nuovo(self) -> bool:
-        """Whether it is Nuovo as it is packaged, with its own gunicorn configuration and logs."""
-        return self.app == NUOVO_APP
-
-
-NUOVO_APP = "entrypoints.wsgi:app"
 
 
 def _nuovo(name: str, title: str, database: str, **environment: str) -> Contender:
     return Contender(
         name=f"{name}-{database}",
         title=title,
-        app=NUOVO_APP,
+        app="entrypoints.wsgi:app",
         sessions="nuovo_sessions",
         database=database,
-        environment=environment,
+        # Every use rotates: otherwise repeats would be measured.
+        environment={"NUOVO_REPLAY_GRACE": "0", **environment},
         ready_path="/health/ready",
     )
 
@@ -91,8 +83,5 @@ def _of(database: str) -> list[Contender]:
 EMPTY = Contender(
     name="empty-falcon", title="An empty Falcon resource", app="empty_falcon:app", sessions="nuovo_sessions"
 )
-EMPTY_GTHREAD = replace(
-    EMPTY, name="empty-falcon-gthread", title="The same behind gunicorn's gthread", worker_class="gthread"
-)
-CONTENDERS = [EMPTY, EMPTY_GTHREAD, *_of("sqlite"), *_of("postgres")]
+CONTENDERS = [EMPTY, *_of("sqlite"), *_of("postgres")]
 BY_NAME = {contender.name: contender for contender in CONTENDERS}

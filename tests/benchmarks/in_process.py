@@ -35,6 +35,7 @@ def a_service(url: str, **settings: str) -> Service:
     service = build(
         load_settings(
             {"NUOVO_SECRET_KEY": secrets.token_urlsafe(48), "NUOVO_DATABASE_URL": url, "NUOVO_LOG_LEVEL": "INFO"}
+            | {"NUOVO_REPLAY_GRACE": "0"}  # every use rotates: otherwise repeats would be measured
             | settings
         )
     )

@@ -9,38 +9,47 @@ from typing import Any
 
 import psutil
 
-from tests.benchmarks.chart import bars, curves
+from tests.benchmarks.charts import bars, curves
 from tests.benchmarks.comparison import Result, as_document, ratios
-from tests.benchmarks.servers import CLIENTS
+from tests.benchmarks.servers import CLIENTS, SERVERS
 
 _PACKAGES = (
     "nuovo",
     "falcon",
     "gunicorn",
+    "granian",
     "peewee",
     "Flask-JWT-Extended",
     "djangorestframework-simplejwt",
     "django-oauth-toolkit",
 )
 _DATABASES = {"sqlite": "SQLite", "postgres": "PostgreSQL"}
-_TARGETS = {
-    "nuovo-sqlite to empty-falcon": 0.6,
-    "nuovo-sqlite to flask-jwt-extended-rotation-sqlite": 6,
-    "nuovo-sqlite to simplejwt-sqlite": 14,
-    "nuovo-sqlite to oauth-toolkit-sqlite": 20,
-    "nuovo-postgres to flask-jwt-extended-rotation-postgres": 4,
-    "nuovo-postgres to simplejwt-postgres": 10,
+_TARGETS: dict[str, dict[str, float]] = {
+    "gunicorn": {
+        "nuovo-sqlite to empty-falcon": 0.45,
+        "nuovo-sqlite to flask-jwt-extended-rotation-sqlite": 5.5,
+        "nuovo-sqlite to simplejwt-sqlite": 13,
+        "nuovo-postgres to flask-jwt-extended-rotation-postgres": 6,
+        "nuovo-postgres to simplejwt-postgres": 14,
+    },
+    "granian": {"nuovo-sqlite to flask-jwt-extended-rotation-sqlite": 8},
 }
+_IN_PROCESS_TARGETS = {"rotation": 10}
+_STEMS = {"gunicorn": "comparison", "granian": "comparison-granian"}
 
 
-def write_comparison(folder: Path, results: Mapping[str, Result], in_process: Mapping[str, float]) -> str:
-    """Write `comparison.md`, `.json` and `.svg`; return the Markdown."""
+def write_comparison(
+    folder: Path, results: Mapping[str, Result], in_process: Mapping[str, float], *, server: str
+) -> str:
+    """Write `comparison.md`, `.json` and `.svg`, or those of another server; return the Markdown."""
     rounds = max(len(result.turns) for result in results.values())
     share = max(result.median("generator_share") for result in results.values())
+    targets = _TARGETS[server]
     how = (
-        f"Gunicorn with one worker, {CLIENTS} clients that chain tokens over keep-alive connections, {rounds} rounds"
-        " in turns, medians. Latency and processor time are those of the peak; *steady* is 70 % of a contender's own"
-        " peak, arrivals at random, timed from when a request fell due. Processor time is that of gunicorn's and the"
+        f"All on {SERVERS[server].title} with one worker, behind nginx on a Unix socket; {CLIENTS} clients that chain"
+        f" tokens over keep-alive connections, {rounds} rounds in turns, medians. `NUOVO_REPLAY_GRACE=0`, so that every"
+        " use rotates. Latency and processor time are those of the peak; *steady* is 70 % of a contender's own peak,"
+        " arrivals at random, timed from when a request fell due. Processor time is that of the server's and the"
         f" database server's processes. The load generator used at most {share:.0%} of one processor."
     )
     text = "\n".join(
@@ -58,7 +67,7 @@ def write_comparison(folder: Path, results: Mapping[str, Result], in_process: Ma
             *_table(
                 ["ratio", "measured", "target"],
                 [
-                    [name, f"{value:.2f}", f"{_TARGETS[name]:g}" if name in _TARGETS else ""]
+                    [name, f"{value:.2f}", f"{targets[name]:g}" if name in targets else ""]
                     for name, value in ratios(results).items()
                 ],
             ),
@@ -66,22 +75,29 @@ def write_comparison(folder: Path, results: Mapping[str, Result], in_process: Ma
             "## In process, without a server (SQLite, microseconds)",
             "",
             *_table(
-                ["what", "median", "times the empty resource"],
+                ["what", "median", "times the empty resource", "target, at most"],
                 [
-                    [name, f"{value:.1f}", f"{value / in_process['empty Falcon resource']:.1f}"]
+                    [
+                        name,
+                        f"{value:.1f}",
+                        f"{value / in_process['empty Falcon resource']:.1f}",
+                        f"{_IN_PROCESS_TARGETS[name]:g}" if name in _IN_PROCESS_TARGETS else "",
+                    ]
                     for name, value in in_process.items()
                 ],
             ),
             "",
         ]
     )
-    groups: dict[str, list[tuple[str, float, str]]] = {}
-    for result in results.values():
-        kind = "limit" if not result.database else "ours" if result.title.startswith("Nuovo") else "theirs"
-        group = groups.setdefault(_DATABASES.get(result.database, "The limit of the server"), [])
-        group.append((result.title, result.median("requests_per_second"), kind))
     document = as_document(results) | {"in_process_microseconds": in_process, "machine": _machine()}
-    _write(folder, "comparison", text, document, bars("Refreshes per second, one worker", groups, "/s"))
+    titles = list(dict.fromkeys(result.title for result in results.values()))
+    peaks = {(result.title, result.database): result.median("requests_per_second") for result in results.values()}
+    series = {
+        name: [peaks.get((title, database), peaks.get((title, ""))) for title in titles]
+        for database, name in _DATABASES.items()
+    }
+    chart = bars(f"Refreshes per second, one worker, {SERVERS[server].title}", titles, series)
+    _write(folder, _STEMS[server], text, document, chart)
     return text
 
 
@@ -118,10 +134,10 @@ def write_growth(folder: Path, measured: Mapping[str, Sequence[Mapping[str, floa
         "growth",
         text,
         dict(measured),
-        curves("Time per refresh", time_lines, x_title=x_title, y_title="microseconds", ours="Nuovo"),
+        curves("Time per refresh", time_lines, x_title=x_title, y_title="microseconds"),
     )
-    size = curves("Size on disk", size_lines, x_title=x_title, y_title="MB", ours="Nuovo")
-    (folder / "growth-size.svg").write_text(size, encoding="utf-8")
+    size = curves("Size on disk", size_lines, x_title=x_title, y_title="MB")
+    (folder / "growth-size.svg").write_bytes(size)
     return text
 
 
@@ -129,7 +145,7 @@ def write_workers(folder: Path, measured: Mapping[str, Any]) -> str:
     """Write `workers.md` and `.json`; return the Markdown."""
     lines = ["# Kinds of workers", "", _machine(), ""]
     for database, part in measured.items():
-        lines += [f"## {_DATABASES[database]}, steady at {part['rate']:,.0f} requests a second", ""]
+        lines += [f"## {database}, steady at {part['rate']:,.0f} requests a second", ""]
         lines += _table(
             ["worker", "peak /s", "p99 at peak, ms", "CPU µs", "steady p50", "steady p99", "steady p99.9", "MB"],
             [
@@ -191,9 +207,9 @@ def _machine() -> str:
     )
 
 
-def _write(folder: Path, name: str, text: str, document: Any, chart: str | None = None) -> None:
+def _write(folder: Path, name: str, text: str, document: Any, chart: bytes | None = None) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.md").write_text(text, encoding="utf-8")
     (folder / f"{name}.json").write_text(json.dumps(document) + "\n", encoding="utf-8")
     if chart is not None:
-        (folder / f"{name}.svg").write_text(chart, encoding="utf-8")
+        (folder / f"{name}.svg").write_bytes(chart)

@@ -1,4 +1,4 @@
-"""A contender behind gunicorn, with one worker and a fresh database, for as long as it is measured."""
+"""A contender behind nginx and a server, with a fresh database, for as long as it is measured."""
 
 import json
 import os
@@ -12,49 +12,68 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import psutil
 import psycopg
 
-from entrypoints import gunicorn_conf
 from tests.benchmarks.contenders import Contender
 from tests.benchmarks.load import Job, Report
+from tests.e2e.nginx import Nginx
 from tests.postgres import PostgresServer
 
 CLIENTS = 16
 _PEERS = Path(__file__).parent / "peers"
 _CHECKOUT = Path(__file__).parents[2]
 _LOAD = Path(__file__).with_name("load.py")
+_DISTANCE = Path(__file__).with_name("distance.py")
 _READY_WITHIN = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerKind:
-    """How gunicorn answers: the packaged way, or another one to compare with."""
+class Kind:
+    """How contenders are served: gunicorn's worker and how many of them, or Granian."""
 
-    worker_class: str = gunicorn_conf.worker_class
-    threads: int = gunicorn_conf.threads
+    title: str
+    worker_class: str = "sync"
+    threads: int = 1
+    workers: int = 1
+    keeps_alive: bool = False
+    """Whether nginx keeps its connections to the server."""
+    app: str | None = None
+    """The application, if it is not the contender's own."""
 
-    @property
-    def title(self) -> str:
-        """The class's own name, and its threads if it has any."""
-        name = self.worker_class.rpartition(".")[2]
-        if name in ("sync", "gevent"):
-            return name
-        return f"{name}, {self.threads} thread{'s' if self.threads > 1 else ''}"
+    def command(self, listener: str, app: str) -> list[str]:
+        """Return what starts it."""
+        python, count = [sys.executable, "-m"], ["--workers", str(self.workers)]
+        if self.worker_class == "granian":
+            threads = ["--blocking-threads", str(self.threads)]
+            return [*python, "granian", "--interface", "wsgi", "--uds", listener, *count, *threads, "--no-ws", app]
+        worker = ["--worker-class", self.worker_class, "--threads", str(self.threads)]
+        options = ["--bind", f"unix:{listener}", *count, *worker]
+        if app.startswith("entrypoints."):
+            return [*python, "entrypoints.gunicorn", *options, app]
+        # The same settings without Nuovo's logs and what they import.
+        return [*python, "gunicorn", *options, "--http-parser", "python", "--no-control-socket", app]
 
 
-PACKAGED = WorkerKind()
+PACKAGED = Kind(title="gunicorn, sync")
+GRANIAN = Kind(title="Granian", worker_class="granian")
+SERVERS = {"gunicorn": PACKAGED, "granian": GRANIAN}
+_KEEP_ALIVE = {
+    "upstream nuovo {": "upstream nuovo { keepalive 16; keepalive_timeout 1s; keepalive_requests 1000000;",
+    "proxy_read_timeout 30s;": 'proxy_read_timeout 30s; proxy_http_version 1.1; proxy_set_header Connection "";',
+}
+_LONG_LIVED = {"# The inner door": "keepalive_requests 1000000; # The inner door"}
+"""Clients keep their connections for as long as they are measured."""
 
 
 class Server:
     """A contender that answers on a port of its own."""
 
     def __init__(
-        self, contender: Contender, folder: Path, url: str, worker: WorkerKind, environment: Mapping[str, str]
+        self, contender: Contender, folder: Path, url: str, kind: Kind, environment: Mapping[str, str]
     ) -> None:
         self.contender = contender
         self._folder = folder
@@ -73,7 +92,7 @@ class Server:
         if not contender.database:
             self._environment["BENCH_ANSWER"] = prepared["answer"]
         self.port, self.seconds_to_ready = 0, 0.0
-        self._start(worker)
+        self._start(kind)
 
     def _run(self, *arguments: str, **options: Any) -> Any:
         done = subprocess.run(
@@ -90,38 +109,32 @@ class Server:
             raise RuntimeError(f"{done.stderr.decode()[-4000:]}\n{said}")
         return json.loads(done.stdout)
 
-    def _start(self, worker: WorkerKind) -> None:
-        """Start gunicorn on a socket that is bound already, and ask until it is ready."""
-        app = "counted:app" if "BENCH_APP" in self._environment else self.contender.app
-        worker_class = self.contender.worker_class or worker.worker_class
-        options = ["--worker-class", worker_class, "--threads", str(worker.threads), "--workers", "1"]
-        if self.contender.is_nuovo:
-            options = ["--config", str(files("entrypoints") / "gunicorn_conf.py"), *options]
-        else:  # the same settings without Nuovo's logs and what they import
-            options += ["--keep-alive", str(gunicorn_conf.keepalive), "--http-parser", "python", "--no-control-socket"]
-        with socket.create_server(("127.0.0.1", 0), backlog=2048) as listener:
-            self.port = listener.getsockname()[1]
-            started = time.perf_counter()
+    def _start(self, kind: Kind) -> None:
+        """Start the server and nginx, and ask until it is ready."""
+        app = "counted:app" if "BENCH_APP" in self._environment else kind.app or self.contender.app
+        listener = self._folder / "server.sock"
+        replaced = _LONG_LIVED | (_KEEP_ALIVE if kind.keeps_alive else {})
+        self._nginx = Nginx(self._folder, nuovo=(f"unix:{listener}",) * 2, replaced=replaced)
+        self._nginx.__enter__()
+        self.port = self._nginx.inner
+        started = time.perf_counter()
+        with (self._folder / "server.log").open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", *options, "--bind", f"fd://{listener.fileno()}", app],
-                cwd=self._folder,
-                env=self._environment,
-                stderr=(self._folder / "server.log").open("wb"),
-                pass_fds=[listener.fileno()],
+                kind.command(str(listener), app), cwd=self._folder, env=self._environment, stdout=log, stderr=log
             )
         self._wait_until_ready(started + _READY_WITHIN)
         self.seconds_to_ready = time.perf_counter() - started
 
     def _wait_until_ready(self, deadline: float) -> None:
         request = f"GET {self.contender.ready_path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
-        wanted = b"HTTP/1.1 200" if self.contender.ready_path != "/" else b"HTTP/1.1 "
         answer = b""
-        while not answer.startswith(wanted):
+        while not answer.startswith(b"HTTP/1.1 ") or answer.startswith(b"HTTP/1.1 503"):
             if time.perf_counter() > deadline or self._process.poll() is not None:
                 raise RuntimeError((self._folder / "server.log").read_text()[-4000:])
             with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
                 connection.sendall(request.encode("ascii"))
                 answer = connection.recv(1000)
+            time.sleep(0.005)
 
     def workers(self) -> list[psutil.Process]:
         """Return the processes that answer."""
@@ -149,9 +162,10 @@ class Server:
         return report
 
     def stop(self) -> None:
-        """End the server and wait for it."""
+        """End the server and nginx, and wait for them."""
         self._process.terminate()
         self._process.wait(30)
+        self._nginx.stop()
 
 
 class Stage:
@@ -161,14 +175,25 @@ class Stage:
         self._postgres = PostgresServer()
         self._postgres.create()
         self._postgres.start()
+        self._distant: list[subprocess.Popen[str]] = []
 
     def close(self) -> None:
         """Remove everything."""
+        for process in self._distant:
+            process.kill()
+            process.wait()
         self._postgres.remove()
 
-    def create_database(self) -> str:
-        """Make an empty PostgreSQL database and return its URL."""
-        return self._postgres.create_database(f"bench_{secrets.token_hex(6)}")
+    def create_database(self, *, round_trip: float = 0.0) -> str:
+        """Make an empty PostgreSQL database and return its URL, `round_trip` seconds further away than it is."""
+        url = self._postgres.create_database(f"bench_{secrets.token_hex(6)}")
+        if not round_trip:
+            return url
+        command = [sys.executable, str(_DISTANCE), str(self._postgres.port), str(round_trip)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self._distant.append(process)
+        assert process.stdout is not None
+        return url.replace(f":{self._postgres.port}/", f":{int(process.stdout.readline())}/")
 
     def store_pids(self, contender: Contender) -> list[int]:
         """Return the database server's processes, if `contender` uses one."""
@@ -179,15 +204,20 @@ class Stage:
 
     @contextmanager
     def serve(
-        self, contender: Contender, worker: WorkerKind = PACKAGED, environment: Mapping[str, str] | None = None
+        self,
+        contender: Contender,
+        kind: Kind = PACKAGED,
+        environment: Mapping[str, str] | None = None,
+        *,
+        round_trip: float = 0.0,
     ) -> Iterator[Server]:
         """Run `contender` over a fresh database, and remove both afterwards."""
         folder = Path(tempfile.mkdtemp(prefix="nuovo-bench-"))
         in_postgres = contender.database == "postgres"
-        url = self.create_database() if in_postgres else f"sqlite:///{folder}/bench.sqlite3"
+        url = self.create_database(round_trip=round_trip) if in_postgres else f"sqlite:///{folder}/bench.sqlite3"
         server = None
         try:
-            server = Server(contender, folder, url, worker, environment or {})
+            server = Server(contender, folder, url, kind, environment or {})
             yield server
         finally:
             if server is not None:

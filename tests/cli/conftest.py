@@ -24,20 +24,21 @@ class Opener:
         self.problems: list[str] = []
         self.migrations = ["0001_sessions"]
         self.trouble: str | None = None
+        self.reads_directory = True
 
     def __call__(self, environment: Mapping[str, str] | None) -> tuple[Operations, list[tuple[str, str]]]:
         if self.problems:
             raise click.ClickException("\n".join(self.problems))
         service = self.service
         operations = Operations(
-            start=service.start,
-            list_sessions=service.list_sessions,
-            end=service.end,
-            end_all=service.end_all,
-            purge=service.purge,
+            service=service,
+            sessions=service.sessions,
             users=service.users,
+            directory=service.users,
+            reads_directory=self.reads_directory,
             migrate=self._migrate,
             check_ready=self._check_ready,
+            describe=self._describe,
         )
         return operations, SETTINGS
 
@@ -45,6 +46,10 @@ class Opener:
         self._check_ready()
         applied, self.migrations = self.migrations, []
         return applied
+
+    def _describe(self) -> list[str]:
+        self._check_ready()
+        return ["No column decides who is active: every user is."]
 
     def _check_ready(self) -> None:
         if self.trouble is not None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from domain.model.actors import THE_OPERATOR
 from domain.model.errors import InvalidRefreshTokenError
 from domain.model.users import User
 from tests.cli.conftest import Nuovo, json_of
@@ -47,7 +48,7 @@ def test_start_refuses_a_device_that_no_terminal_could_show(nuovo: Nuovo, device
     assert "--device must have at most 255 printable characters" in result.stderr
 
 
-def test_list_prints_an_array_the_last_used_first(nuovo: Nuovo, service: FakeService) -> None:
+def test_list_prints_an_array_the_newest_first(nuovo: Nuovo, service: FakeService) -> None:
     first = started(nuovo, "ada", "--device", "Phone")
     service.clock.advance(60)
     second = started(nuovo, "ada")
@@ -56,20 +57,31 @@ def test_list_prints_an_array_the_last_used_first(nuovo: Nuovo, service: FakeSer
     started(nuovo, "bob")
     assert json_of(nuovo("sessions", "list", "ada", "--json")) == [
         {
-            "id": first["session_id"],
-            "device": "Phone",
-            "started_at": START,
-            "last_seen_at": START + 120,
-            "expires_at": START + 120 + 14 * 86_400,
-        },
-        {
             "id": second["session_id"],
             "device": "",
             "started_at": START + 60,
             "last_seen_at": START + 60,
             "expires_at": START + 60 + 14 * 86_400,
         },
+        {
+            "id": first["session_id"],
+            "device": "Phone",
+            "started_at": START,
+            "last_seen_at": START + 120,
+            "expires_at": START + 120 + 14 * 86_400,
+        },
     ]
+
+
+def test_list_prints_all_however_many_there_are(
+    nuovo: Nuovo, service: FakeService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("entrypoints.cli.sessions._PAGE", 2)
+    ids = {service.sign_in().session_id for _ in range(5)}
+    printed = json_of(nuovo("sessions", "list", "ada", "--json"))
+    assert isinstance(printed, list)
+    assert len(printed) == 5
+    assert {each["id"] for each in printed} == ids
 
 
 def test_list_for_people(nuovo: Nuovo) -> None:
@@ -89,7 +101,7 @@ def test_revoke_one_session(nuovo: Nuovo, service: FakeService) -> None:
     """Only that one ends; a second time there is nothing left to end."""
     phone, laptop = started(nuovo, "ada"), started(nuovo, "ada")
     result = nuovo("sessions", "revoke", "--session", phone["session_id"])
-    assert (result.exit_code, result.stdout) == (0, f"Session {phone['session_id']} is over.\n")
+    assert (result.exit_code, result.stdout) == (0, f"Session {phone['session_id']} of ada is over.\n")
     with pytest.raises(InvalidRefreshTokenError):
         service.refresh(phone["refresh_token"])
     service.refresh(laptop["refresh_token"])
@@ -100,14 +112,37 @@ def test_revoke_one_session(nuovo: Nuovo, service: FakeService) -> None:
 
 
 def test_revoke_all_sessions_of_a_user(nuovo: Nuovo, service: FakeService) -> None:
-    """And of nobody else; a user without sessions is no error."""
+    """And of nobody else; it says how many were live, and repeating it is no error."""
     mine, others = started(nuovo, "ada"), started(nuovo, "bob")
-    for _ in range(2):
+    for count in (1, 0):
         result = nuovo("sessions", "revoke", "--user", "ada")
-        assert (result.exit_code, result.stdout, result.stderr) == (0, "All sessions of ada are over.\n", "")
+        assert (result.exit_code, result.stderr) == (0, "")
+        assert result.stdout == f"All sessions of ada are over; {count} were live.\n"
     with pytest.raises(InvalidRefreshTokenError):
         service.refresh(mine["refresh_token"])
     service.refresh(others["refresh_token"])
+
+
+def test_revoke_of_a_user_who_is_not_there(nuovo: Nuovo, service: FakeService) -> None:
+    """A mistyped name is an error; one who is gone may still have sessions, which end."""
+    result = nuovo("sessions", "revoke", "--user", "eve")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "Error: There is no such user. Add one to the built-in table with: nuovo users add ID\n"
+
+    started(nuovo, "ada")
+    service.users.remove("ada")
+    result = nuovo("sessions", "revoke", "--user", "ada")
+    assert (result.exit_code, result.stdout) == (0, "All sessions of ada are over; 1 were live.\n")
+
+
+def test_what_an_operator_ends_is_in_the_log_as_theirs(nuovo: Nuovo, service: FakeService) -> None:
+    first = started(nuovo, "ada")
+    started(nuovo, "ada")
+    nuovo("sessions", "revoke", "--session", first["session_id"])
+    nuovo("sessions", "revoke", "--user", "ada")
+
+    assert [event.actor for event in service.log.events] == [THE_OPERATOR] * 4
+    assert [(event.user_id, event.count) for event in service.log.events[-2:]] == [("ada", None), ("ada", 1)]
 
 
 @pytest.mark.parametrize("arguments", [(), ("--session", "s" * 22, "--user", "ada")])

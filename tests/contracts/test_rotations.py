@@ -1,147 +1,159 @@
-"""What every store of sessions promises about a step for a user who must be active, wherever the users are kept."""
+"""What the step of a refresh promises, wherever users and sessions are kept: in one place, or each in its own."""
 
-from dataclasses import dataclass
+import itertools
+from dataclasses import dataclass, replace
 
 import pytest
 
-from domain.model.sessions import RevocationReason
+from domain.model.claims import Claims
+from domain.model.sessions import RevocationReason, Rotation, Session, SessionPolicy
 from domain.model.users import User
-from infrastructure.peewee.engine import Engine
-from infrastructure.peewee.sessions import PeeweeSessions
-from infrastructure.peewee.users import PeeweeUserDirectory, PeeweeUsers, UsersTable
+from infrastructure.two_places import RotationsInTwoPlaces
+from ports.rotations import Rotations
 from ports.sessions import Sessions
 from ports.user_directory import UserDirectory
-from ports.users import Users
-from tests.builders import new_session, next_step, restoring_step
-from tests.peewee.conftest import MigratedUrl
-from tests.peewee.engines import Engines
-from tests.race import Race, Turn
+from tests.builders import first_token, held, new_session, next_rotation, restoring_rotation
 from tests.fakes.clock import START
 from tests.fakes.sessions import FakeSessions
 from tests.fakes.users import FakeUsers
+from tests.race import Race, Turn
+from tests.stores import KINDS, Opened
 
-ADA = User(id="ada")
-UUID_KEY = "1b4e28ba-2fa1-41d2-883f-0016d3cca427"
+ADA, OFF = User(id="ada"), User(id="ada", active=False)
+CLAIMS = {"amr": ["pwd"], "role": "of the session"}
+PLACES = [*KINDS, *(f"{a}+{b}" for a, b in itertools.permutations(KINDS, 2))]
 
 
 @dataclass
-class Stores:
+class Places:
     sessions: Sessions
-    users: Users
     directory: UserDirectory
+    rotations: Rotations
 
 
-@pytest.fixture(params=["fake", "sqlite", "postgres", "sqlite+postgres", "postgres+sqlite", "sqlite+fake"])
-def stores(request: pytest.FixtureRequest, migrated_url_of: MigratedUrl, engines: Engines) -> Stores:
-    """Return sessions and users of each kind, in one database or in two; `ada` is a user."""
+@pytest.fixture(params=PLACES)
+def places(request: pytest.FixtureRequest, opened: Opened) -> Places:
+    """Return sessions of each kind, with users in the same place or in another; `ada` is a user."""
     of_sessions, _, of_users = request.param.partition("+")
-    engine = None if of_sessions == "fake" else engines.open(migrated_url_of(of_sessions))
-    sessions = FakeSessions() if engine is None else PeeweeSessions(engine)
-    if "fake" in (of_sessions, of_users):
-        users = FakeUsers(ADA)
-        return Stores(sessions, users, users)
-    users_engine = engines.open(migrated_url_of(of_users)) if of_users else engine
-    assert users_engine is not None
-    stores = Stores(sessions, PeeweeUsers(users_engine, UsersTable()), PeeweeUserDirectory(users_engine))
-    stores.directory.put(ADA)
-    return stores
+    store = opened(of_sessions)
+    places = Places(store.sessions, store.directory, store.rotations)
+    if of_users:
+        other = opened(of_users)
+        places = Places(store.sessions, other.directory, RotationsInTwoPlaces(other.users, store.sessions))
+    places.directory.put(ADA)
+    return places
 
 
-def test_the_step_of_an_active_user_is_taken_once(stores: Stores) -> None:
-    session = new_session("ada")
-    stores.sessions.start(session)
-    step = next_step(session)
-
-    assert stores.sessions.advance_if_active(step, stores.users)
-    assert not stores.sessions.advance_if_active(step, stores.users)
-
-    assert stores.sessions.get(session.id, "ada").session == session.rotated(step)
+def started(places: Places, user_id: str = "ada") -> Session:
+    session = new_session(user_id, claims=CLAIMS)
+    places.sessions.start(session)
+    return session
 
 
-def test_the_step_of_anybody_else_is_not_taken(stores: Stores) -> None:
+def test_the_session_of_an_active_user_rotates_once(places: Places) -> None:
+    session = started(places)
+    rotation = next_rotation(session)
+
+    assert places.rotations.rotate(rotation) == CLAIMS
+    assert places.rotations.rotate(rotation) is None
+
+    assert held(places.sessions, session.token) == session.rotated(rotation)
+
+
+def test_the_session_of_anybody_else_does_not_rotate(places: Places) -> None:
     """Unknown, switched off, removed: the moment that the application says so."""
-    for user_id in ("eve", "ada"):
-        session = new_session(user_id)
-        stores.sessions.start(session)
-        if user_id == "ada":
-            stores.directory.put(User(id="ada", active=False))
+    unknown, session = started(places, "eve"), started(places)
+    assert places.rotations.rotate(next_rotation(unknown)) is None
 
-        assert not stores.sessions.advance_if_active(next_step(session), stores.users)
-        stores.directory.remove(user_id)
-        assert not stores.sessions.advance_if_active(next_step(session), stores.users)
-        assert stores.sessions.get(session.id, user_id).session == session
+    places.directory.put(OFF)
+    assert places.rotations.rotate(next_rotation(session)) is None
+    places.directory.remove("ada")
+    assert places.rotations.rotate(next_rotation(session)) is None
+    assert held(places.sessions, session.token) == session
 
-        stores.directory.put(User(id=user_id))
-        assert stores.sessions.advance_if_active(next_step(session), stores.users)
+    places.directory.put(ADA)
+    assert places.rotations.rotate(next_rotation(session)) == CLAIMS
 
 
-def test_no_step_of_a_session_that_is_over_is_taken(stores: Stores) -> None:
-    revoked, cut_off = new_session("ada"), new_session("ada")
-    for session in (revoked, cut_off):
-        stores.sessions.start(session)
-    stores.sessions.revoke(revoked.current_token(), at=START, reason=RevocationReason.LOGOUT)
-    assert not stores.sessions.advance_if_active(next_step(revoked), stores.users)
+def test_whatever_the_store_refuses_is_refused(places: Places) -> None:
+    """Another generation, a young session, a revoked one and one that was cut off."""
+    young, revoked, cut_off = started(places), started(places), started(places)
+    rotation = next_rotation(young)
+    assert places.rotations.rotate(rotation) == CLAIMS
+    young = young.rotated(rotation)
+    assert places.rotations.rotate(replace(rotation, replaces=7)) is None
+    assert places.rotations.rotate(next_rotation(young, now=young.token.issued_at + 30)) is None
+    assert held(places.sessions, young.token) == young
 
-    stores.sessions.end_all("ada", at=START)
-    assert not stores.sessions.advance_if_active(next_step(cut_off), stores.users)
+    places.sessions.revoke(revoked.token, at=START, reason=RevocationReason.LOGOUT)
+    assert places.rotations.rotate(next_rotation(revoked)) is None
 
-
-def test_a_lost_session_comes_back_only_for_an_active_user(stores: Stores) -> None:
-    of_ada, of_eve = new_session("ada"), new_session("eve")
-
-    assert stores.sessions.advance_if_active(restoring_step(of_ada.current_token()), stores.users)
-    assert not stores.sessions.advance_if_active(restoring_step(of_eve.current_token()), stores.users)
-    assert stores.sessions.get(of_eve.id, "eve").session is None
+    places.sessions.end_all("ada", at=START)
+    assert places.rotations.rotate(next_rotation(cut_off)) is None
 
 
-def test_one_of_many_takes_the_step_of_an_active_user(stores: Stores, race: Race) -> None:
-    session = new_session("ada")
-    stores.sessions.start(session)
+def test_a_lost_session_comes_back_only_for_an_active_user(places: Places) -> None:
+    """Its claims are lost with its row."""
+    of_ada, of_eve = first_token("ada"), first_token("eve")
 
-    def get_then_advance(turn: Turn) -> bool:
-        held = stores.sessions.get(session.id, "ada").session
-        assert held is not None
+    assert places.rotations.rotate(restoring_rotation(of_ada)) == {}
+    assert places.rotations.rotate(restoring_rotation(of_eve)) is None
+
+    restored = held(places.sessions, of_ada)
+    assert restored is not None
+    assert restored.token == restoring_rotation(of_ada).successor
+    assert held(places.sessions, of_eve) is None
+    places.directory.put(OFF)
+    assert places.rotations.rotate(restoring_rotation(first_token("ada"))) is None
+
+
+def test_a_store_that_lost_writes_is_moved_forward(places: Places) -> None:
+    """Also while rotation is off, when the token stays what it is."""
+    for policy in (SessionPolicy(), SessionPolicy(rotation=False)):
+        session = started(places)
+        ahead = replace(session.token, generation=5)
+        rotation = replace(restoring_rotation(ahead, policy=policy), replaces=1)
+
+        assert places.rotations.rotate(rotation) == CLAIMS
+
+        assert held(places.sessions, session.token) == session.rotated(rotation)
+
+
+def test_one_of_many_rotates_the_session_of_an_active_user(places: Places, race: Race) -> None:
+    session = started(places)
+
+    def get_then_rotate(turn: Turn) -> bool:
+        now_held = held(places.sessions, session.token)
+        assert now_held is not None
         turn.wait_for_all()
-        won = stores.sessions.advance_if_active(next_step(held), stores.users)
+        has_won = places.rotations.rotate(next_rotation(now_held)) is not None
         turn.wait_for_all()
-        return won
+        return has_won
 
-    assert [results.count(True) for results in race.run(get_then_advance, rounds=5)] == [1] * 5
+    rounds = 5
+    winners = [results.count(True) for results in race.run(get_then_rotate, rounds=rounds)]
+    assert winners == [1] * rounds
 
 
-@pytest.mark.parametrize(
-    ("columns", "key", "others"),
-    [
-        ("id INTEGER PRIMARY KEY", "7", ["8", "07", "ada", "9" * 40]),
-        ("id BIGINT PRIMARY KEY, active BOOLEAN DEFAULT TRUE", "7", ["8", "7.0"]),
-        ("id UUID PRIMARY KEY, active INTEGER DEFAULT 1", UUID_KEY, [UUID_KEY.upper(), "7"]),
-        ("id TEXT UNIQUE, active SMALLINT DEFAULT 1", "ada", ["Ada"]),
-        ("id VARCHAR(20) PRIMARY KEY", "ada", ["Ada"]),
-    ],
-)
-def test_a_table_of_the_applications_own(engine: Engine, columns: str, key: str, others: list[str]) -> None:
-    """Where a store is not sure of the user it may leave the step to those who ask one thing after the other."""
-    table = f"customers_{new_session().id.replace('-', '_')}"
-    engine.peewee.execute_sql(f'CREATE TABLE "{table}" ({columns})')
-    engine.peewee.execute_sql(f"INSERT INTO \"{table}\" (id) VALUES ('{key}')")  # noqa: S608  the test's own values
-    sessions, users = PeeweeSessions(engine), PeeweeUsers(engine, UsersTable(name=table))
-    try:
-        for user_id in (key, *others):
-            session = new_session(user_id)
-            sessions.start(session)
-            is_taken = sessions.advance_if_active(next_step(session), users)
+def test_the_users_claims_count_before_the_sessions() -> None:
+    """In two places; where they share one, the statement that brings both is tested beside its store."""
+    user, sessions = User(id="ada", claims={"role": "of the user", "tenant": 7}), FakeSessions()
+    session = new_session("ada", claims=CLAIMS)
+    sessions.start(session)
 
-            assert (users.find(user_id) == User(id=user_id)) is (user_id == key)
-            if user_id == key:
-                assert is_taken or sessions.advance(next_step(session))
-            else:
-                assert not is_taken
-                assert sessions.get(session.id, user_id).session == session
+    claims = RotationsInTwoPlaces(FakeUsers(user), sessions).rotate(next_rotation(session))
 
-        if "active" in columns:
-            engine.peewee.execute_sql(f'UPDATE "{table}" SET active = NULL')  # noqa: S608  the test's own values
-            session = new_session(key)
-            sessions.start(session)
-            assert not sessions.advance_if_active(next_step(session), users)
-    finally:
-        engine.peewee.execute_sql(f'DROP TABLE "{table}"')
+    assert claims == {"amr": ["pwd"], "role": "of the user", "tenant": 7}
+
+
+def test_in_two_places_the_store_of_sessions_is_not_asked_for_a_user_who_is_not_active() -> None:
+    """So that a user who is gone costs no write, and the answer of one place never stands for the other's."""
+
+    class Untouched(FakeSessions):
+        def rotate(self, rotation: Rotation) -> Claims | None:
+            raise AssertionError
+
+    rotations = RotationsInTwoPlaces(FakeUsers(OFF), Untouched())
+
+    assert rotations.rotate(next_rotation(new_session("ada"))) is None
+    assert rotations.rotate(next_rotation(new_session("eve"))) is None

@@ -204,9 +204,7 @@ def test_a_recovery_leaves_a_successor_behind(sessions: Sessions) -> None:
     before = started(sessions)
     lost = next_rotation(before)
     sessions.rotate(lost)
-    recovering = rotate(
-        before.token, now=START + 3600, policy=SessionPolicy(), replaces=lost.successor.generation
-    )
+    recovering = rotate(before.token, now=START + 3600, policy=SessionPolicy(), replaces=lost.successor.generation)
 
     assert sessions.rotate(recovering) == CLAIMS
 

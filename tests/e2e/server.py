@@ -16,7 +16,6 @@ from typing import Any, Self, TypeVar
 import orjson
 import psutil
 
-from entrypoints import gunicorn_conf
 from tests.e2e.client import Client
 
 SCRIPTS = Path(sysconfig.get_path("scripts"))
@@ -24,7 +23,7 @@ NUOVO = str(SCRIPTS / "nuovo")
 USER = "ada"
 _INHERITED = ("PATH", "TMPDIR", "LANG", "COVERAGE_")
 """Prefixes of what the service gets of the environment of the tests: no PYTHONPATH, no setting of its own."""
-_LISTENING = re.compile(r"Listening at: http://127\.0\.0\.1:(\d+)")
+_LISTENING = re.compile(r"Listening at: (http://[\d.]+:\d+|unix:\S+) ")
 _PATIENCE = 30.0
 """Seconds until something that must happen counts as never happening. Nothing waits longer than it has to."""
 
@@ -44,13 +43,11 @@ class Nuovo:
         database_url: str,
         *,
         workers: int = 1,
-        threads: int = gunicorn_conf.threads,
         environment: Mapping[str, str] | None = None,
     ) -> None:
         """Take a folder for the log, to run in, and what to serve with; `environment` overrides any setting."""
         self.folder = folder
         self.workers = workers
-        self.threads = threads
         self.service_credential = secrets.token_urlsafe(48)
         self.environment = clean_environment() | {
             "HOME": str(folder),
@@ -59,6 +56,7 @@ class Nuovo:
             "NUOVO_DATABASE_URL": database_url,
             **(environment or {}),
         }
+        self.bind = "127.0.0.1:0"
         self.url = ""
         self.seconds_to_ready = 0.0
         self._log = folder / f"{secrets.token_hex(4)}.stderr"
@@ -105,7 +103,7 @@ class Nuovo:
     def spawn(self, command: tuple[str, ...] | None = None) -> None:
         """Start `nuovo serve` (or `command`), and return when it listens. Raises `AssertionError` if it ends."""
         assert self._process is None, "it runs already"
-        options = ("--bind", "127.0.0.1:0", "--workers", f"{self.workers}", "--threads", f"{self.threads}")
+        options = ("--bind", self.bind, "--workers", f"{self.workers}")
         with self._log.open("wb") as log, self._output.open("wb") as output:
             self._process = subprocess.Popen(
                 command or [NUOVO, "serve", *options],
@@ -121,13 +119,13 @@ class Nuovo:
         except BaseException:
             self.kill()
             raise
-        self.url = f"http://127.0.0.1:{listening[1]}"
+        self.url = listening[1]
 
     def await_ok(self, path: str) -> None:
         """Return when `path` answers 200."""
 
         def answers() -> bool:
-            with Client(self.url) as client:
+            with Client(self.inner_url) as client:
                 return client.get(path).status == 200
 
         wait_for(f"200 at {path}", answers)
@@ -135,6 +133,11 @@ class Nuovo:
     def await_log(self, text: str) -> None:
         """Return when the log holds `text`."""
         wait_for(f"the log line {text!r}", lambda: text in self.log_text)
+
+    @property
+    def inner_url(self) -> str:
+        """Where all of the service is reached, the start of sessions included."""
+        return self.url
 
     @property
     def pid(self) -> int:
@@ -170,6 +173,12 @@ class Nuovo:
         """Send SIGHUP: read settings and code again, with new workers."""
         os.kill(self.pid, signal.SIGHUP)
 
+    def reload(self) -> None:
+        """Send SIGHUP, and return when new workers alone are there."""
+        before = self.worker_pids
+        self.hup()
+        wait_for("new workers alone", lambda: self.worker_pids and not self.worker_pids & before)
+
     def stop(self) -> int:
         """Send SIGTERM, and return the exit status once the service has ended by itself."""
         self.terminate()
@@ -177,10 +186,14 @@ class Nuovo:
 
     def wait(self) -> int:
         """Return the exit status once the service has ended by itself."""
-        assert self._process is not None, "it does not run"
-        status = self._process.wait(_PATIENCE)
+        status = self.ended()
         self.kill()
         return status
+
+    def ended(self) -> int:
+        """Return the exit status once gunicorn has ended, and leave a proxy as it is."""
+        assert self._process is not None, "it does not run"
+        return self._process.wait(_PATIENCE)
 
     def kill(self) -> None:
         """Send SIGKILL to every process of the service at once, if there is any, and wait until they are gone."""

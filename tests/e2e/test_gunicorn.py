@@ -6,9 +6,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from gunicorn.workers.gthread import ThreadWorker
 
-from entrypoints.gunicorn_worker import BufferingWorker
 from tests.e2e.client import Client
 from tests.e2e.database import Databases
 from tests.e2e.server import SCRIPTS, USER, Nuovo
@@ -23,11 +21,10 @@ def talkative(serve: Callable[..., Nuovo]) -> Nuovo:
 
 
 def test_the_packaged_configuration_is_in_force(talkative: Nuovo) -> None:
-    """The command's own process leads the workers, which clients cannot hold up, and there is no way in but HTTP."""
+    """The command's own process leads the workers, and there is no way in but HTTP."""
     log = talkative.log_text
     assert f"({talkative.pid})" in log
-    assert "Using worker: entrypoints.gunicorn_worker.BufferingWorker" in log
-    assert issubclass(BufferingWorker, ThreadWorker)
+    assert "Using worker: entrypoints.gunicorn.worker.Worker" in log
     assert len(talkative.worker_pids) == talkative.workers == 2
     for pid in (talkative.pid, *talkative.worker_pids):
         assert {str(end.laddr) for end in psutil.Process(pid).net_connections("unix")} <= {""}  # pairs, no names

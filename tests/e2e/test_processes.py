@@ -25,7 +25,10 @@ def rows_locked(url: str, session_ids: list[str]) -> Iterator[None]:
             yield
     else:
         marks = ", ".join("?" * len(session_ids))
-        with Database(url).holding(f"SELECT 1 FROM nuovo_sessions WHERE id IN ({marks}) FOR UPDATE", *session_ids):  # noqa: S608
+        with Database(url).holding(
+            f"SELECT 1 FROM nuovo_sessions WHERE session_id IN ({marks}) FOR UPDATE",  # noqa: S608
+            *session_ids,
+        ):
             yield
 
 
@@ -42,7 +45,8 @@ def connections_of(nuovo: Nuovo) -> int:
 
 def test_what_a_client_saw_survives_sigkill(prepared_url: str, tmp_path: Path) -> None:
     """The whole service is killed under load; every client goes on from the last token that it was given."""
-    with Nuovo(tmp_path, prepared_url, workers=2) as nuovo:
+    every_use_rotates = {"NUOVO_REPLAY_GRACE": "0"}
+    with Nuovo(tmp_path, prepared_url, workers=2, environment=every_use_rotates) as nuovo:
         with Client(nuovo.url) as client:
             tokens = [client.sign_in(nuovo.service_credential, USER).refresh_token for _ in range(DEVICES)]
         busy = [Event() for _ in tokens]
@@ -74,7 +78,7 @@ def test_what_a_client_saw_survives_sigkill(prepared_url: str, tmp_path: Path) -
 
 def test_sigterm_answers_every_accepted_request(prepared_url: str, tmp_path: Path) -> None:
     """Requests wait for the database while the service is told to stop: each gets its answer, and then it ends."""
-    with Nuovo(tmp_path, prepared_url, threads=DEVICES) as nuovo, ThreadPoolExecutor(DEVICES) as pool:
+    with Nuovo(tmp_path, prepared_url, workers=DEVICES) as nuovo, ThreadPoolExecutor(DEVICES) as pool:
         with Client(nuovo.url) as client:
             first = [client.sign_in(nuovo.service_credential, USER) for _ in range(DEVICES)]
         clients = [Client(nuovo.url) for _ in first]
@@ -101,9 +105,7 @@ def test_a_reload_changes_the_key_and_logs_nobody_out(tmp_path: Path, databases:
 
     def reload(settings: str) -> None:
         env_file.write_text(settings, encoding="utf-8")
-        before = nuovo.worker_pids
-        nuovo.hup()
-        wait_for("new workers alone", lambda: nuovo.worker_pids and not nuovo.worker_pids & before)
+        nuovo.reload()
         nuovo.await_ok("/health/ready")
 
     env_file.write_text(f"NUOVO_SECRET_KEY={old_key}", encoding="utf-8")
@@ -135,6 +137,5 @@ def test_a_reload_with_a_wrong_setting_changes_nothing_and_says_why(tmp_path: Pa
         nuovo.await_ok("/health/ready")
 
         env_file.write_text("NUOVO_LEEWAY=1", encoding="utf-8")
-        nuovo.hup()
-        wait_for("new workers alone", lambda: nuovo.worker_pids and not nuovo.worker_pids & before)
+        nuovo.reload()
         nuovo.await_ok("/health/ready")

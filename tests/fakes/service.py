@@ -15,11 +15,12 @@ from tests.fakes.sessions import FakeSessions
 from tests.fakes.token_codec import FakeTokenCodec
 from tests.fakes.users import FakeUsers
 
+_PORTS = ("clock", "tokens", "users", "sessions", "log")
 LOGIN = Actor(kind=ActorKind.SERVICE, name="login")
 
 
 class FakeService(Service):
-    """Every use case over the same ports. Any port may be given as a real adapter, and the policy may be changed."""
+    """Every use case over the same ports. Any port and the policy may be given, or be replaced later."""
 
     def __init__(
         self,
@@ -34,42 +35,24 @@ class FakeService(Service):
         self.clock = clock or FakeClock()
         self.tokens = tokens or FakeTokenCodec()
         self.users = users or FakeUsers(User(id="ada"), User(id="bob"))
+        self.sessions = sessions or FakeSessions()
         self.log = log or FakeSecurityLog()
-        self._sessions = sessions or FakeSessions()
-        self._policy = policy or SessionPolicy()
-        self._wire()
+        self.policy = policy or SessionPolicy()
 
-    @property
-    def policy(self) -> SessionPolicy:
-        return self._policy
+    def __setattr__(self, name: str, value: object) -> None:
+        """Set a port or the policy and wire the use cases anew, as a restart with other settings does."""
+        super().__setattr__(name, value)
+        if name == "policy" or (name in _PORTS and hasattr(self, "policy")):
+            super().__init__(
+                clock=self.clock,
+                tokens=self.tokens,
+                users=self.users,
+                sessions=self.sessions,
+                rotations=RotationsInTwoPlaces(self.users, self.sessions),
+                log=self.log,
+                policy=self.policy,
+            )
 
-    @policy.setter
-    def policy(self, policy: SessionPolicy) -> None:
-        """Go on with other settings, as after a restart."""
-        self._policy = policy
-        self._wire()
-
-    @property
-    def sessions(self) -> Sessions:
-        return self._sessions
-
-    @sessions.setter
-    def sessions(self, sessions: Sessions) -> None:
-        """Go on with another store."""
-        self._sessions = sessions
-        self._wire()
-
-    def sign_in(self, user_id: str = "ada", terms: SessionTerms | None = None) -> TokenPair:
+    def sign_in(self, user_id: str = "ada", terms: SessionTerms | None = None, *, device: str = "") -> TokenPair:
         """Start a session as the login service does."""
-        return self.start(user_id, terms or SessionTerms(), by=LOGIN)
-
-    def _wire(self) -> None:
-        super().__init__(
-            clock=self.clock,
-            tokens=self.tokens,
-            users=self.users,
-            sessions=self._sessions,
-            rotations=RotationsInTwoPlaces(self.users, self._sessions),
-            log=self.log,
-            policy=self._policy,
-        )
+        return self.start(user_id, terms or SessionTerms(device=device), by=LOGIN)

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.client import Answer, Client
-from tests.e2e.server import NUOVO, USER, Nuovo
+from tests.e2e.nginx import ProxiedNuovo
+from tests.e2e.server import USER, Nuovo
 from tests.hostile.catalogue import every_token
 from tests.hostile.forge import PREVIOUS_SECRET, REFRESH, SECRET
 from tests.hostile.requests import AUTHORIZATIONS, NASTY
@@ -45,7 +46,7 @@ class Tour:
         self.error_pages: list[str] = []
 
     def run(self) -> None:
-        with Client(self.nuovo.url) as client:
+        with Client(self.nuovo.inner_url) as client:
             self._honest(client)
             self._refused(client)
         self._hostile()
@@ -89,50 +90,52 @@ class Tour:
 
     def _hostile(self) -> None:
         """Send hostile headers, an honest token among them, over connections of their own."""
-        with Client(self.nuovo.url) as client:
+        with Client(self.nuovo.inner_url) as client:
             token = self._note(client.sign_in(self.nuovo.service_credential, USER)).refresh_token
         for authorization in AUTHORIZATIONS:
-            header = f"Authorization: {authorization[:5000]}".replace("{token}", token)
-            exchange(self.nuovo.url, request_bytes("POST /refresh_token HTTP/1.1", header))
+            self._send(
+                "POST /refresh_token HTTP/1.1", f"Authorization: {authorization[:5000]}".replace("{token}", token)
+            )
         for value in NASTY:
-            for name in ("X-Request-ID", "Cookie", "Host", "User-Agent"):
+            for name in ("X-Request-ID", "Cookie", "Host", "User-Agent", "Referer"):
                 header = f"{name}: {value[:5000]}"
-                exchange(
-                    self.nuovo.url, request_bytes(f"GET /{token} HTTP/1.1", header, f"Authorization: Bearer {token}")
-                )
-            exchange(self.nuovo.url, request_bytes(f"GET /{value[:2000]} HTTP/1.1"))
+                self._send(f"GET /{token}?{token} HTTP/1.1", header, f"Authorization: Bearer {token}")
+            self._send(f"GET /{value[:2000]} HTTP/1.1")
+
+    def _send(self, *lines: str) -> None:
+        for door in {self.nuovo.url, self.nuovo.inner_url}:
+            exchange(door, request_bytes(*lines))
 
 
-@pytest.fixture(params=["json", "text"])
-def toured(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Tour, Path]]:
-    """Yield a tour of a service that logs all it can, and the file of what it has printed."""
-    printed = tmp_path / "stdout"
+@pytest.fixture(
+    params=[(Nuovo, "json"), (Nuovo, "text"), (ProxiedNuovo, "json")], ids=["json", "text", "json, behind nginx"]
+)
+def toured(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Tour]:
+    """Yield a tour of a service that logs all it can."""
+    kind, log_format = request.param
     environment = {
         "NUOVO_LOG_LEVEL": "DEBUG",
-        "NUOVO_LOG_FORMAT": request.param,
+        "NUOVO_LOG_FORMAT": log_format,
         "NUOVO_SECRET_KEY": SECRET,
         "NUOVO_PREVIOUS_SECRET_KEYS": PREVIOUS_SECRET,
         "NUOVO_REPLAY_GRACE": "0",
     }
-    nuovo = Nuovo(tmp_path, f"sqlite:///{tmp_path}/nuovo.sqlite3", environment=environment).prepare()
-    script = f"exec '{NUOVO}' serve --bind 127.0.0.1:0 --workers 1 --threads 2 >'{printed}'"
-    try:
-        nuovo.start(command=("sh", "-c", script))
+    with kind(tmp_path, f"sqlite:///{tmp_path}/nuovo.sqlite3", environment=environment).prepare() as nuovo:
         tour = Tour(nuovo)
         tour.run()
-        yield tour, printed
-    finally:
-        nuovo.kill()
+        yield tour
 
 
-def test_no_part_of_a_secret_leaves_the_service(toured: tuple[Tour, Path]) -> None:
-    tour, printed = toured
-    nuovo, canaries = tour.nuovo, tour.canaries
-    kept = {file.name: file.read_bytes().decode("latin-1") for file in nuovo.folder.iterdir()}
-    assert {"nuovo.sqlite3", "nuovo.sqlite3-wal", printed.name} <= kept.keys()
+def test_no_part_of_a_secret_leaves_the_service(toured: Tour) -> None:
+    """Into the database, a log or what it prints, nginx's logs and files among them."""
+    nuovo, canaries = toured.nuovo, toured.canaries
+    files = filter(Path.is_file, nuovo.folder.rglob("*"))
+    kept = {file.name: file.read_bytes().decode("latin-1") for file in files}
+    assert {"nuovo.sqlite3", "nuovo.sqlite3-wal"} <= kept.keys()
+    assert {".stdout", ".stderr"} <= {Path(name).suffix for name in kept}
     assert {name: found for name, text in kept.items() if (found := canaries.found_in(text))} == {}
-    assert len(tour.error_pages) > 100
-    assert canaries.found_in("\n".join(tour.error_pages)) == []
+    assert len(toured.error_pages) > 100
+    assert canaries.found_in("\n".join(toured.error_pages)) == []
     log = nuovo.log_text
     for word in ("session_started", "refresh_rotated", "session_revoked", "refresh_refused", "bad_signature"):
         assert word in log, "a log that says nothing proves nothing"

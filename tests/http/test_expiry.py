@@ -8,10 +8,11 @@ from freezegun import freeze_time
 
 from domain.model.errors import AccessTokenExpiredError, RefreshTokenExpiredError
 from domain.model.sessions import SessionPolicy
+from domain.use_cases.start_session import SessionTerms
 from infrastructure.authlib.key_ring import KeyRing
 from infrastructure.authlib.token_codec import AuthlibTokenCodec
 from infrastructure.clock import SystemClock
-from tests.fakes.service import FakeService
+from tests.fakes.service import LOGIN, FakeService
 
 SIGN_IN = datetime(2031, 3, 9, 6, 59, 59, 999_999, tzinfo=UTC)
 """The last microsecond of a second, which counts from its beginning."""
@@ -31,7 +32,7 @@ def service(service: FakeService) -> FakeService:
 def sign_in(service: FakeService) -> tuple[str, str]:
     """Return an access token and a refresh token, issued at the sign-in."""
     with freeze_time(SIGN_IN):
-        pair = replace(service.start, clock=CLOCK)("ada")
+        pair = replace(service.start, clock=CLOCK)("ada", SessionTerms(), by=LOGIN)
     assert pair.refresh_token is not None
     return pair.access_token, pair.refresh_token
 

@@ -93,7 +93,7 @@ class DefectiveSessions(FakeSessions):
 
 def ask(make_client: Callable[..., TestClient], service: FakeService, sessions: Sessions, endpoint: Endpoint) -> Result:
     """Send the request of `endpoint` while the service has `sessions` for its store."""
-    headers = endpoint.headers(service.start("ada"))
+    headers = endpoint.headers(service.sign_in("ada"))
     service.sessions = sessions
     return make_client().simulate_request(endpoint.method, endpoint.path, headers=headers, **endpoint.options)
 

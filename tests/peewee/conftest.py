@@ -6,6 +6,7 @@ import pytest
 
 from infrastructure.peewee.engine import Engine
 from tests.peewee.engines import Engines
+from tests.peewee.tables import Application
 from tests.race import Race
 from tests.stores import Stores
 
@@ -43,3 +44,25 @@ def migrated_url(request: pytest.FixtureRequest, migrated_url_of: MigratedUrl) -
 def engine(migrated_url: str, engines: Engines) -> Engine:
     """Return an engine on a migrated and empty database, once of each kind."""
     return engines.open(migrated_url)
+
+
+@pytest.fixture
+def application(engine: Engine) -> Iterator[Application]:
+    """Return a database of an application's own, once of each kind."""
+    application = Application(engine)
+    yield application
+    application.drop()
+
+
+@pytest.fixture
+def postgres(migrated_url_of: MigratedUrl, engines: Engines) -> Iterator[Application]:
+    """Return an application's database on PostgreSQL alone."""
+    application = Application(engines.open(migrated_url_of("postgres")))
+    yield application
+    application.drop()
+
+
+@pytest.fixture
+def sqlite(migrated_url_of: MigratedUrl, engines: Engines) -> Application:
+    """Return an application's database on SQLite alone."""
+    return Application(engines.open(migrated_url_of("sqlite")))

@@ -16,8 +16,8 @@ class Engines:
     def __init__(self) -> None:
         self._engines: list[Engine] = []
 
-    def open(self, url: str) -> Engine:
-        self._engines.append(open_engine(url))
+    def open(self, url: str, *, sync_every_write: bool = False) -> Engine:
+        self._engines.append(open_engine(url, sync_every_write=sync_every_write))
         return self._engines[-1]
 
     def close(self) -> None:

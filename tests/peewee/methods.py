@@ -5,40 +5,47 @@ from collections.abc import Callable
 from domain.model.sessions import RevocationReason
 from domain.model.users import User
 from infrastructure.peewee.engine import Engine
+from infrastructure.peewee.rotations import PeeweeRotations
 from infrastructure.peewee.sessions import PeeweeSessions
 from infrastructure.peewee.users import PeeweeUserDirectory, PeeweeUsers, UsersTable
-from tests.builders import new_session, next_step, restoring_step
+from infrastructure.two_places import RotationsInTwoPlaces
+from tests.builders import WHOLE_LIST, first_token, new_session, next_rotation, restoring_rotation
 from tests.fakes.clock import START
 
 Method = Callable[[Engine], object]
 
 SESSION = new_session()
-UNSTORED = new_session(SESSION.user_id)
+TOKEN = SESSION.token
+UNSTORED = first_token(TOKEN.user_id)
 _LOGOUT = RevocationReason.LOGOUT
 
+
+def rotations_of(engine: Engine) -> PeeweeRotations:
+    """Return the step of a refresh where the built-in users and the sessions share a database."""
+    users = PeeweeUsers(engine, UsersTable())
+    return PeeweeRotations(users, restoring=RotationsInTwoPlaces(users, PeeweeSessions(engine)))
+
+
 READS: dict[str, Method] = {
-    "sessions.get": lambda engine: PeeweeSessions(engine).get(SESSION.id, SESSION.user_id),
-    "sessions.list_live": lambda engine: PeeweeSessions(engine).list_live(SESSION.user_id, now=START),
-    "users.find": lambda engine: PeeweeUsers(engine, UsersTable()).find(SESSION.user_id),
+    "sessions.get": lambda engine: PeeweeSessions(engine).get(TOKEN.user_id, TOKEN.session_id),
+    "sessions.list_live": lambda engine: PeeweeSessions(engine).list_live(TOKEN.user_id, WHOLE_LIST, now=START),
+    "sessions.owner_of": lambda engine: PeeweeSessions(engine).owner_of(TOKEN.session_id),
+    "users.find": lambda engine: PeeweeUsers(engine, UsersTable()).find(TOKEN.user_id),
     "directory.list": lambda engine: PeeweeUserDirectory(engine).list(),
 }
 WRITES: dict[str, Method] = {
     "sessions.start": lambda engine: PeeweeSessions(engine).start(SESSION),
-    "sessions.advance": lambda engine: PeeweeSessions(engine).advance(next_step(SESSION)),
-    "sessions.advance_if_active": lambda engine: PeeweeSessions(engine).advance_if_active(
-        next_step(SESSION), PeeweeUsers(engine, UsersTable())
+    "sessions.rotate": lambda engine: PeeweeSessions(engine).rotate(next_rotation(SESSION)),
+    "sessions.rotate nothing": lambda engine: PeeweeSessions(engine).rotate(restoring_rotation(UNSTORED)),
+    "rotations.rotate": lambda engine: rotations_of(engine).rotate(next_rotation(SESSION)),
+    "sessions.end": lambda engine: PeeweeSessions(engine).end(
+        UNSTORED.user_id, UNSTORED.session_id, at=START, reason=_LOGOUT
     ),
-    "sessions.advance from nothing": lambda engine: PeeweeSessions(engine).advance(
-        restoring_step(UNSTORED.current_token())
-    ),
-    "sessions.revoke_by_id": lambda engine: PeeweeSessions(engine).revoke_by_id(
-        UNSTORED.id, owner=UNSTORED.user_id, at=START, reason=_LOGOUT
-    ),
-    "sessions.revoke": lambda engine: PeeweeSessions(engine).revoke(SESSION.current_token(), at=START, reason=_LOGOUT),
-    "sessions.end_all": lambda engine: PeeweeSessions(engine).end_all(SESSION.user_id, at=START),
+    "sessions.revoke": lambda engine: PeeweeSessions(engine).revoke(TOKEN, at=START, reason=_LOGOUT),
+    "sessions.end_all": lambda engine: PeeweeSessions(engine).end_all(TOKEN.user_id, at=START),
     "sessions.purge": lambda engine: list(PeeweeSessions(engine).purge(until=START)),
-    "directory.put": lambda engine: PeeweeUserDirectory(engine).put(User(id=SESSION.user_id)),
-    "directory.remove": lambda engine: PeeweeUserDirectory(engine).remove(SESSION.user_id),
+    "directory.put": lambda engine: PeeweeUserDirectory(engine).put(User(id=TOKEN.user_id)),
+    "directory.remove": lambda engine: PeeweeUserDirectory(engine).remove(TOKEN.user_id),
 }
 METHODS = READS | WRITES
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from infrastructure.peewee.engine import Engine
 from infrastructure.peewee.sessions import PeeweeSessions
-from tests.builders import new_session
+from tests.builders import held, new_session
 
 
 def connection_of(engine: Engine) -> Any:
@@ -40,7 +40,7 @@ def test_a_fork_does_not_share_the_connection_of_its_parent(engine: Engine) -> N
         try:
             assert engine.peewee.is_closed()
             store.start(of_the_child)
-            assert store.get(before.id, before.user_id).session == before
+            assert held(store, before.token) == before
             engine.drop_connection()
             status = 0
         finally:
@@ -50,4 +50,4 @@ def test_a_fork_does_not_share_the_connection_of_its_parent(engine: Engine) -> N
     assert not engine.peewee.is_closed()
     store.start(after)
     for session in (before, of_the_child, after):
-        assert store.get(session.id, session.user_id).session == session
+        assert held(store, session.token) == session

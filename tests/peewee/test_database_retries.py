@@ -8,17 +8,17 @@ import psycopg
 import pytest
 
 from domain.model.errors import StoreUnavailableError
-from domain.model.sessions import RevocationReason, Session, rotate
+from domain.model.sessions import RevocationReason, Session
 from infrastructure.peewee.engine import MAX_CONFLICT_RETRIES, Engine
 from infrastructure.peewee.sessions import PeeweeSessions
 from ports.sessions import Sessions
-from tests.builders import POLICY, new_session, next_step, restoring_step
+from tests.builders import held, new_session, next_rotation, restoring_rotation
+from tests.fakes.clock import START
+from tests.fakes.sessions import FakeSessions
 from tests.peewee.conftest import MigratedUrl
 from tests.peewee.engines import Engines
 from tests.peewee.methods import METHODS
 from tests.race import Race, Turn
-from tests.fakes.clock import START
-from tests.fakes.sessions import FakeSessions
 
 LOGOUT = RevocationReason.LOGOUT
 CONFLICTS = (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected)
@@ -65,6 +65,8 @@ class AnswerLost(Injection):
         answer = self._real(sql, parameters)
         self.statements += 1
         if self.statements <= self._times:
+            if answer.description:
+                answer.fetchall()  # SQLite has done a statement when its last row is read
             raise peewee.OperationalError(self._error("injected"))
         return answer
 
@@ -84,10 +86,10 @@ def test_lost_conflict_is_tried_again(
     injection = Injection(postgres, error, times=times)
     monkeypatch.setattr(postgres.peewee, "execute_sql", injection)
 
-    assert store.advance(next_step(session))
+    assert store.rotate(next_rotation(session)) is not None
 
     assert injection.statements == times + 1
-    assert store.get(session.id, session.user_id).session == session.rotated(next_step(session))
+    assert held(store, session.token) == session.rotated(next_rotation(session))
 
 
 @pytest.mark.parametrize("error", CONFLICTS)
@@ -122,7 +124,7 @@ def test_dead_connection_is_replaced_once(
                     store.start(session)
 
         assert injection.statements == statements
-    assert store.get(session.id, session.user_id).session == session
+    assert held(store, session.token) == session
 
 
 @pytest.mark.parametrize("error", NOT_WORTH_REPEATING)
@@ -139,7 +141,7 @@ def test_other_failures_are_reported_at_once(
     PeeweeSessions(postgres).start(new_session())
 
 
-def test_one_of_many_takes_the_step_where_conflicts_are_errors(
+def test_one_of_many_rotates_a_session_where_conflicts_are_errors(
     migrated_url_of: MigratedUrl, engines: Engines, race: Race
 ) -> None:
     """A server set to REPEATABLE READ raises a serialization failure at each of the losers."""
@@ -148,25 +150,30 @@ def test_one_of_many_takes_the_step_where_conflicts_are_errors(
     session = new_session()
     store.start(session)
 
-    def get_then_advance(turn: Turn) -> bool:
-        held = store.get(session.id, session.user_id).session
-        assert held is not None
+    def get_then_rotate(turn: Turn) -> bool:
+        now_held = held(store, session.token)
+        assert now_held is not None
         turn.wait_for_all()
-        won = store.advance(rotate(held.current_token(), now=START, policy=POLICY, replaces=held.generation))
+        has_won = store.rotate(next_rotation(now_held)) is not None
         turn.wait_for_all()
-        return won
+        return has_won
 
-    assert [results.count(True) for results in race.run(get_then_advance, rounds=12)] == [1] * 12
+    assert [results.count(True) for results in race.run(get_then_rotate, rounds=12)] == [1] * 12
 
 
 REPEATED: dict[str, Callable[[Sessions, Session], object]] = {
     "start": lambda store, session: store.start(session),
-    "advance": lambda store, session: store.advance(next_step(session)),
-    "advance from nothing": lambda store, session: store.advance(restoring_step(session.current_token())),
-    "revoke": lambda store, session: store.revoke(session.current_token(), at=START + 5, reason=LOGOUT),
-    "revoke_by_id": lambda store, session: store.revoke_by_id(session.id, owner=None, at=START + 5, reason=LOGOUT),
-    "end_all": lambda store, session: store.end_all(session.user_id, at=START + 5),
-    "purge": lambda store, session: list(store.purge(until=session.ends_at)),
+    "rotate": lambda store, session: store.rotate(next_rotation(session)),
+    "rotate nothing": lambda store, session: store.rotate(restoring_rotation(session.token)),
+    "revoke": lambda store, session: store.revoke(session.token, at=START + 5, reason=LOGOUT),
+    "end": lambda store, session: store.end(
+        session.token.user_id, session.token.session_id, at=START + 5, reason=LOGOUT
+    ),
+    "end_all": lambda store, session: store.end_all(session.token.user_id, at=START + 5),
+    "end the others": lambda store, session: store.end_all(
+        session.token.user_id, at=START + 5, spare=session.token.session_id
+    ),
+    "purge": lambda store, session: list(store.purge(until=session.token.ends_at)),
 }
 
 
@@ -191,4 +198,5 @@ def test_a_write_whose_answer_was_lost_is_repeated_without_harm(
             REPEATED[name](store, session)
     REPEATED[name](store, session)
 
-    assert store.get(session.id, session.user_id) == once.get(session.id, session.user_id)
+    key = session.token.user_id, session.token.session_id
+    assert store.get(*key) == once.get(*key)

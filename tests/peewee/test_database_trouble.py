@@ -3,6 +3,7 @@
 Every method of every port that Peewee implements is tried in each kind of trouble.
 """
 
+import shutil
 import socket
 import sqlite3
 import time
@@ -24,7 +25,7 @@ from infrastructure.peewee.postgres import PostgresEngine
 from infrastructure.peewee.schema import Schema
 from infrastructure.peewee.sessions import PeeweeSessions
 from infrastructure.peewee.sqlite import SqliteEngine
-from tests.builders import new_session
+from tests.builders import held, new_session
 from tests.peewee.conftest import DATABASES, MigratedUrl
 from tests.peewee.engines import Engines, administer
 from tests.peewee.methods import METHODS, READS, SESSION, WRITES, Method, call_all
@@ -35,8 +36,8 @@ def assert_unavailable(engine: Engine, methods: Mapping[str, Method] = METHODS) 
     for name, method in methods.items():
         with pytest.raises(StoreUnavailableError) as caught:
             method(engine)
-        assert SESSION.id not in str(caught.value), name
-        assert SESSION.user_id not in str(caught.value), name
+        assert SESSION.token.session_id not in str(caught.value), name
+        assert SESSION.token.user_id not in str(caught.value), name
 
 
 def give_budget(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
@@ -100,13 +101,13 @@ def test_server_that_swallows_everything(engines: Engines, monkeypatch: pytest.M
         assert seconds_until_unavailable() > 1
 
 
-def test_database_that_comes_late(tmp_path: Path, migrated_sqlite: Path, engines: Engines) -> None:
+def test_database_that_comes_late(tmp_path: Path, migrated_url_of: MigratedUrl, engines: Engines) -> None:
     """A folder that is mounted after the service has started: nothing has to be restarted."""
     engine = engines.open(f"sqlite:///{tmp_path}/late/nuovo.sqlite3")
     assert_unavailable(engine)
 
     (tmp_path / "late").mkdir()
-    (tmp_path / "late" / "nuovo.sqlite3").write_bytes(migrated_sqlite.read_bytes())
+    shutil.copyfile(migrated_url_of("sqlite").removeprefix("sqlite:///"), tmp_path / "late" / "nuovo.sqlite3")
 
     call_all(engine)
 
@@ -153,7 +154,7 @@ def test_lock_that_is_given_back_within_the_budget(
         store.start(SESSION)
         timer.join()
 
-    assert store.get(SESSION.id, SESSION.user_id).session == SESSION
+    assert held(store, SESSION.token) == SESSION
 
 
 @contextmanager
@@ -196,7 +197,7 @@ def test_full_disk(migrated_url_of: MigratedUrl, engines: Engines) -> None:
         kept.append(session)
 
     assert 0 < len(kept) < 1000
-    assert [store.get(session.id, session.user_id).session for session in kept] == kept
+    assert [held(store, session.token) for session in kept] == kept
     pragma(engine, "max_page_count", 1_000_000)
     call_all(engine)
     assert pragma(engine, "integrity_check") == "ok"
@@ -225,6 +226,17 @@ def test_server_ends_the_connection(migrated_url_of: MigratedUrl, engines: Engin
 def backend(engine: Engine) -> int:
     """Return the number of the server's process for this thread's connection."""
     return int(engine.peewee.execute_sql("SELECT pg_backend_pid()").fetchone()[0])
+
+
+def test_server_that_ends_idle_connections(migrated_url_of: MigratedUrl, engines: Engines) -> None:
+    """It says so only when the next statement comes."""
+    url = migrated_url_of("postgres")
+    engine = engines.open(f"{url}{'&' if '?' in url else '?'}options=-c%20idle_session_timeout%3D50")
+    for method in METHODS.values():
+        backend(engine)
+        time.sleep(0.1)
+
+        method(engine)
 
 
 def test_waiting_for_the_disk_is_asked_of_a_server_that_does_not(

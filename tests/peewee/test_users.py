@@ -1,73 +1,19 @@
-"""What every source of users promises: the fake, the built-in table, and tables of the application's own."""
+"""Users in tables of the application's own."""
 
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pytest
 
 from domain.model.errors import StoreUnavailableError
 from domain.model.users import User
-from infrastructure.peewee.engine import Engine
 from infrastructure.peewee.users import PeeweeUserDirectory, PeeweeUsers, UsersTable
-from ports.users import Users
-from tests.peewee.conftest import DATABASES, MigratedUrl
+from tests.peewee.conftest import MigratedUrl
 from tests.peewee.engines import Engines
-from tests.fakes.users import FakeUsers
+from tests.peewee.tables import Application
 
-ADA, BOB = User(id="ada"), User(id="bob", active=False)
+ADA = User(id="ada")
 UUID_KEY = "1b4e28ba-2fa1-41d2-883f-0016d3cca427"
 LARGE_KEY = 2**63 - 1
-
-
-@pytest.fixture(params=["fake", *DATABASES])
-def ada_and_bob(request: pytest.FixtureRequest, migrated_url_of: MigratedUrl, engines: Engines) -> Users:
-    """Return users of each kind: `ada`, and `bob`, who is switched off."""
-    if request.param == "fake":
-        return FakeUsers(ADA, BOB)
-    engine = engines.open(migrated_url_of(request.param))
-    directory = PeeweeUserDirectory(engine)
-    directory.put(ADA)
-    directory.put(BOB)
-    return PeeweeUsers(engine, UsersTable())
-
-
-def test_users_are_found_and_told_apart(ada_and_bob: Users) -> None:
-    assert ada_and_bob.find("ada") == ADA
-    assert ada_and_bob.find("bob") == BOB
-
-
-@pytest.mark.parametrize(
-    "user_id", ["eve", "", "ADA", " ada", "ada ", "ad%", "_da", "' OR '1'='1", "7", "🦉", "a" * 255, UUID_KEY]
-)
-def test_nobody_else_is_found(ada_and_bob: Users, user_id: str) -> None:
-    assert ada_and_bob.find(user_id) is None
-
-
-@dataclass
-class Application:
-    """A database with tables that Nuovo did not make."""
-
-    engine: Engine
-    name: str
-
-    def create(self, columns: str, *rows: str) -> None:
-        """Make the table; each row is written as SQL writes it."""
-        self.engine.peewee.execute_sql(f"CREATE TABLE {self.name} ({columns})")
-        for row in rows:
-            self.engine.peewee.execute_sql(f"INSERT INTO {self.name} VALUES ({row})")  # noqa: S608  the test's own
-
-    def users(self, id_column: str = "id", active_column: str | None = None) -> PeeweeUsers:
-        table = UsersTable(name=self.name, id_column=id_column, active_column=active_column)
-        return PeeweeUsers(self.engine, table)
-
-
-@pytest.fixture
-def application(engine: Engine) -> Iterator[Application]:
-    """Return an application's own database, once of each kind."""
-    application = Application(engine, f"customers_{uuid.uuid4().hex}")
-    yield application
-    engine.peewee.execute_sql(f"DROP TABLE IF EXISTS {application.name}")
 
 
 @pytest.mark.parametrize("type_", ["INTEGER", "BIGINT", "SMALLINT", "INT"])
@@ -91,8 +37,8 @@ def test_the_largest_integer_key(application: Application) -> None:
 
 
 def test_keys_that_the_database_counts_by_itself(application: Application) -> None:
-    is_sqlite = application.engine.peewee.param == "?"
-    application.create("id INTEGER PRIMARY KEY AUTOINCREMENT" if is_sqlite else "id BIGSERIAL PRIMARY KEY", "1")
+    type_ = "INTEGER PRIMARY KEY AUTOINCREMENT" if application.is_sqlite else "BIGSERIAL PRIMARY KEY"
+    application.create(f"id {type_}", "1")
 
     assert application.users().find("1") == User(id="1")
 

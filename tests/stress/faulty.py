@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 
 from tests.e2e.server import Nuovo
@@ -36,8 +35,6 @@ class FaultyNuovo(Nuovo):
         return sum(int(line.split()[1]) for line in self.faults.read_text(encoding="ascii").splitlines())
 
     def spawn(self, command: tuple[str, ...] | None = None) -> None:
-        """Start gunicorn with the packaged configuration and the application that has the faults."""
-        configuration = str(files("entrypoints").joinpath("gunicorn_conf.py"))
-        options = ("--bind", "127.0.0.1:0", "--workers", f"{self.workers}", "--threads", f"{self.threads}")
-        gunicorn = (sys.executable, "-m", "gunicorn", "--config", configuration)
-        super().spawn(command or (*gunicorn, *options, "faulty_app:app"))
+        """Start gunicorn with the packaged settings and the application that has the faults."""
+        options = ("--bind", self.bind, "--workers", f"{self.workers}")
+        super().spawn(command or (sys.executable, "-m", "entrypoints.gunicorn", *options, "faulty_app:app"))

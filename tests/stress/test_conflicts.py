@@ -23,6 +23,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.security_log import FakeSecurityLog
 from tests.fakes.service import LOGIN
 from tests.figures import Figures
+from tests.stores import Stores
 from tests.stress.in_process import codec
 
 _RETRIES = 3
@@ -77,8 +78,8 @@ class Bench:
 
 
 @pytest.fixture
-def bench(emptied_urls: dict[str, str]) -> Iterator[Bench]:
-    engine = ConflictingEngine(emptied_urls["postgres"])
+def bench(stores: Stores) -> Iterator[Bench]:
+    engine = ConflictingEngine(stores["postgres"].shared())
     users = PeeweeUsers(engine, UsersTable())
     PeeweeUserDirectory(engine).put(User(id="ada"))
     users.inspect()

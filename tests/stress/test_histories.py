@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import KINDS
 from tests.e2e.database import Database, Databases
 from tests.e2e.server import Nuovo
 from tests.figures import Figures
 from tests.simulation.model import Rules
+from tests.stores import SERVED
 from tests.stress.checker import breaches_of, by_session
 from tests.stress.crowd import Crowd, Target, add_users, ended, snapshots
 from tests.stress.stories import EVERY
@@ -48,7 +48,7 @@ def _run_on_both(
     with ThreadPoolExecutor(2) as pool:
         runs = [
             pool.submit(_run, kind, databases, folder, crowd, figures=figures, stories=stories, grace=grace)
-            for kind in KINDS
+            for kind in SERVED
         ]
         return sum(run.result() for run in runs)
 

@@ -101,10 +101,10 @@ def test_the_server_is_killed_again_and_again_under_load(
 
 
 @pytest.mark.stress
-@pytest.mark.parametrize("threads", [1, 2])
-def test_the_server_stands_still(server: PostgresServer, tmp_path: Path, figures: Figures, threads: int) -> None:
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_server_stands_still(server: PostgresServer, tmp_path: Path, figures: Figures, workers: int) -> None:
     """As behind a network that swallows everything: nobody waits for ever, and all is well when it goes on."""
-    with Nuovo(tmp_path, server.create_database("nuovo"), workers=1, threads=threads).prepare() as nuovo:
+    with Nuovo(tmp_path, server.create_database("nuovo"), workers=workers).prepare() as nuovo:
         with Client(nuovo.url) as client:
             tokens = [client.sign_in(nuovo.service_credential, USER).refresh_token for _ in range(4)]
         server.freeze()
@@ -118,7 +118,7 @@ def test_the_server_stands_still(server: PostgresServer, tmp_path: Path, figures
         recovery, _ = _recovered(nuovo.url, tokens[0])
         assert [_status_of_refresh(nuovo.url, token) for token in tokens] == [200] * 4
     figures.add(
-        f"PostgreSQL stands still, 4 requests on {threads} threads",
+        f"PostgreSQL stands still, 4 requests to {workers} workers",
         f"all answered 503 within {seconds:.0f} s, served {recovery:.2f} s after it went on",
     )
 

@@ -245,7 +245,7 @@ def test_the_standby_is_out_of_reach(servers: Servers, tmp_path: Path, figures: 
     """
     primary, standby = _replicated(servers, synchronous=True)
     url = _url_of(primary, standby)
-    nuovo = Nuovo(tmp_path, url, workers=1, threads=2, environment=EVERY_USE_ROTATES).prepare()
+    nuovo = Nuovo(tmp_path, url, workers=2, environment=EVERY_USE_ROTATES).prepare()
     with nuovo, Client(nuovo.url, timeout=60) as client:
         ending, going_on = [client.sign_in(nuovo.service_credential, "ada").refresh_token for _ in range(2)]
         client.close()  # the next request opens another

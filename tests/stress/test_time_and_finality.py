@@ -14,6 +14,7 @@ from infrastructure.peewee.sessions import PeeweeSessions
 from infrastructure.peewee.users import PeeweeUserDirectory
 from tests.fakes.service import LOGIN, FakeService
 from tests.figures import Figures
+from tests.stores import Stores
 from tests.stress.history import generation_of
 from tests.stress.in_process import codec
 
@@ -22,8 +23,8 @@ _HOUR, _TEN_YEARS = 3600, 315_360_000
 
 
 @pytest.fixture
-def engine(kind: str, emptied_urls: dict[str, str]) -> Iterator[Engine]:
-    engine = open_engine(emptied_urls[kind])
+def engine(kind: str, stores: Stores) -> Iterator[Engine]:
+    engine = open_engine(stores[kind].shared())
     yield engine
     engine.drop_connection()
 

@@ -1,8 +1,6 @@
 """Requests at a steady rate, whatever becomes of those before them, each on a session and a connection of its own."""
 
 import itertools
-import random
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +18,7 @@ class Traffic:
 
     statuses: list[int] = field(default_factory=list)
     failures: list[tuple[float, str]] = field(default_factory=list)
-    """When a request was begun that has no answer, by the monotonic clock, and why."""
+    """When a request was begun that was not answered with 200, by the monotonic clock, and why."""
     seconds: list[float] = field(default_factory=list)
 
     def percentile(self, percent: float) -> float:
@@ -47,12 +45,15 @@ def traffic(pick: Pick, tokens: Sequence[str], *, per_second: float) -> Iterator
                 with Client(pick()) as client:
                     answer = client.refresh(jar[number])
             except (OSError, HTTPException) as error:
-                seen.failures.append((begun, repr(error)))
+                why = "refused" if isinstance(error, ConnectionRefusedError) else repr(error)
+                seen.failures.append((begun, why))
                 return
             seen.seconds.append(time.monotonic() - begun)
             seen.statuses.append(answer.status)
             if answer.status == 200:
                 jar[number] = answer.refresh_token
+            else:
+                seen.failures.append((begun, str(answer.status)))
 
     def drive(pool: ThreadPoolExecutor, sent: list[Future[None]]) -> None:
         begun = time.monotonic()
@@ -72,37 +73,3 @@ def traffic(pick: Pick, tokens: Sequence[str], *, per_second: float) -> Iterator
             driver.join()
             for future in sent:
                 future.result()
-
-
-@contextmanager
-def slow_clients(url: str, *, stalled: int, dripping: int) -> Iterator[None]:
-    """Hold connections that send a part of a request and no more, or a byte now and then, while the block runs."""
-    host, _, port = url.removeprefix("http://").rpartition(":")
-    stop = threading.Event()
-    request = b"POST /refresh_token HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "
-
-    def connect() -> socket.socket:
-        sock = socket.create_connection((host, int(port)), timeout=10)
-        sock.sendall(request[: random.randrange(1, len(request))])  # noqa: S311  no secret
-        return sock
-
-    sockets = [connect() for _ in range(stalled + dripping)]
-
-    def drip() -> None:
-        while not stop.wait(0.2):
-            for number, sock in enumerate(sockets[:dripping]):
-                try:
-                    sock.sendall(b"x")
-                except OSError:  # the service has given it up
-                    sock.close()
-                    sockets[number] = connect()
-
-    thread = threading.Thread(target=drip)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-        for sock in sockets:
-            sock.close()

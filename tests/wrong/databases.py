@@ -71,7 +71,9 @@ def stepping_without(name: str) -> Callable[[str], Store]:
 
     def open_wrongly(url: str) -> Store:
         store, sessions, rotations = _open(url)
-        for statement in (sessions._rotate, rotations._compile()[1]):
+        lookup = rotations._users.lookup()
+        rotations._statement = lookup, rotations._compile(lookup)
+        for statement in (sessions._rotate, rotations._statement[1]):
             _without(statement, *OF_THE_STEP[name])
         return store
 

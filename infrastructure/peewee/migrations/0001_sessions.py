@@ -6,12 +6,15 @@ from peewee import BigIntegerField, BooleanField, CharField, CompositeKey, Model
 
 
 def up(migrator: Any, db: Any) -> None:
-    """Create the tables. No index stands on a column that a rotation changes."""
+    """Create the tables. No index stands on a column that a rotation changes.
+
+    Lengths are checked before anything gets here: a database of encoding SQL_ASCII would count bytes.
+    """
     # On SQLite a text key without a rowid is one tree instead of two; PostgreSQL knows no such thing.
     is_sqlite = isinstance(db, SqliteDatabase)
 
     class Sessions(Model):
-        user_id = CharField()
+        user_id = TextField()
         session_id = CharField(max_length=22)
         generation = BigIntegerField()
         started_at = BigIntegerField()
@@ -21,7 +24,7 @@ def up(migrator: Any, db: Any) -> None:
         remember = BooleanField()
         parent_generation = BigIntegerField()
         kept_until = BigIntegerField()
-        device = CharField()
+        device = TextField()
         claims = TextField()
         revoked_at = BigIntegerField(null=True)
         revocation_reason = CharField(null=True, max_length=32)
@@ -35,7 +38,7 @@ def up(migrator: Any, db: Any) -> None:
             table_settings = None if is_sqlite else "WITH (fillfactor = 70)"
 
     class CutOffs(Model):
-        user_id = CharField(primary_key=True)
+        user_id = TextField(primary_key=True)
         ended_at = BigIntegerField()
         spared = CharField(null=True, max_length=22)
 
@@ -53,7 +56,7 @@ def up(migrator: Any, db: Any) -> None:
             table_name = "nuovo_purges"
 
     class Users(Model):
-        id = CharField(primary_key=True)
+        id = TextField(primary_key=True)
         active = BooleanField(default=True)
 
         class Meta:

@@ -6,7 +6,6 @@ from domain.model.actors import Actor
 from domain.model.errors import InvalidRefreshTokenError, RefusalCause
 from domain.model.sessions import RevocationReason, Session
 from domain.model.tokens import AccessToken, RefreshToken, TokenPair
-from domain.use_cases.start_session import SessionTerms
 from ports.security_log import Happening, SecurityEvent
 from tests.builders import held
 from tests.fakes.service import FakeService
@@ -17,7 +16,7 @@ MADE_UP_TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl"
 
 def sign_in(service: FakeService, user_id: str = "ada", device: str = "") -> str:
     """Start a session and return its refresh token."""
-    return refresh_token_of(service.sign_in(user_id, SessionTerms(device=device)))
+    return refresh_token_of(service.sign_in(user_id, device=device))
 
 
 def refresh(service: FakeService, presented: str) -> str:

@@ -1,0 +1,40 @@
+"""Charts, drawn by pygal."""
+
+from collections.abc import Mapping, Sequence
+
+import pygal
+from pygal.style import Style
+
+_STYLE = Style(
+    background="white",
+    plot_background="white",
+    font_family="system-ui, sans-serif",
+    colors=("#0969da", "#8c959f", "#1a7f37", "#bf8700"),
+)
+
+
+def bars(title: str, labels: Sequence[str], series: Mapping[str, Sequence[float | None]]) -> bytes:
+    """Return a chart of horizontal bars as SVG: a row for each label, with a bar of each series."""
+    chart = pygal.HorizontalBar(
+        style=_STYLE,
+        js=(),
+        title=title,
+        height=40 * len(labels) + 150,
+        print_values=True,
+        value_formatter="{:,.0f}".format,
+    )
+    chart.x_labels = list(reversed(labels))  # pygal begins at the bottom
+    for name, values in series.items():
+        chart.add(name, list(reversed(values)))
+    return bytes(chart.render())
+
+
+def curves(title: str, lines: Mapping[str, Sequence[tuple[float, float]]], *, x_title: str, y_title: str) -> bytes:
+    """Return a chart with two logarithmic axes as SVG."""
+    chart = pygal.XY(
+        style=_STYLE, js=(), title=title, x_title=x_title, y_title=y_title, logarithmic=True, legend_at_bottom=True,
+        value_formatter="{:,g}".format, x_value_formatter="{:,g}".format,
+    )  # fmt: skip
+    for name, points in lines.items():
+        chart.add(name, list(points))
+    return bytes(chart.render())
