@@ -1,6 +1,10 @@
 """The composition root: plain constructor calls, from settings to a service."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from platform import python_version
+from urllib.parse import urlsplit
 
 import falcon
 
@@ -8,9 +12,12 @@ from domain.use_cases.service import Service
 from entrypoints.cli.demo import DEMO_USER, is_own_demo
 from entrypoints.cli.operations import Operations
 from entrypoints.http.app import create_app
+from entrypoints.http.metrics import Metrics
+from entrypoints.http.oauth.server import AuthorizationServer
 from entrypoints.http.refresh_cookie import RefreshCookie
 from entrypoints.settings import PREFIX, Settings, SettingsError
 from infrastructure.authlib.key_ring import KeyRing
+from infrastructure.authlib.keys import AccessKey, WeakKeyError, private_key, public_key
 from infrastructure.authlib.token_codec import AuthlibTokenCodec
 from infrastructure.clock import SystemClock
 from infrastructure.logs import StructlogSecurityLog
@@ -22,6 +29,7 @@ from infrastructure.peewee.schema import Schema
 from infrastructure.peewee.sessions import PeeweeSessions
 from infrastructure.peewee.users import PeeweeUserDirectory, PeeweeUsers, UsersTable
 from infrastructure.two_places import RotationsInTwoPlaces
+from ports.security_log import SecurityLog
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +38,7 @@ class Built:
 
     settings: Settings
     operations: Operations
+    metrics: Metrics | None
 
     def app(self) -> "falcon.App[falcon.Request, falcon.Response]":
         """Return the WSGI application."""
@@ -45,6 +54,13 @@ class Built:
             ),
             service_credentials=[secret.get_secret_value() for secret in settings.service_credentials],
             allowed_origins=settings.allowed_origins,
+            server=AuthorizationServer(
+                issuer=settings.issuer, audience=settings.audience, client_id=settings.client_id
+            ),
+            public_keys=self.operations.public_keys,
+            trusted_proxies=settings.trusted_proxies,
+            metrics=self.metrics,
+            metrics_credentials=[secret.get_secret_value() for secret in settings.metrics_credentials],
             demo_user=DEMO_USER if settings.demo else None,
         )
 
@@ -58,11 +74,9 @@ def build(settings: Settings) -> Built:
     if settings.users_database_url is not None:
         users_engine = _engine(settings.users_database_url.get_secret_value(), settings, "USERS_DATABASE_URL")
     schema = Schema(engine)
+    keys = _keys(settings)
     tokens = AuthlibTokenCodec(
-        KeyRing(
-            settings.secret_key.get_secret_value(),
-            [secret.get_secret_value() for secret in settings.previous_secret_keys],
-        ),
+        keys,
         issuer=settings.issuer,
         audience=settings.audience,
         client_id=settings.client_id,
@@ -73,19 +87,23 @@ def build(settings: Settings) -> Built:
             name=settings.users_table,
             id_column=settings.users_id_column,
             active_column=settings.users_active_column,
+            claims=tuple(settings.users_claims),
         ),
     )
     sessions = PeeweeSessions(engine)
     two_places = RotationsInTwoPlaces(users, sessions)
     readiness = Readiness(engine, schema, users)
+    engines = {"sessions": engine} if users_engine is engine else {"sessions": engine, "users": users_engine}
+    metrics, log = _watched(engines, settings, readiness.require)
     service = Service(
         clock=SystemClock(),
         tokens=tokens,
         users=users,
         sessions=sessions,
         rotations=PeeweeRotations(users, restoring=two_places) if users_engine is engine else two_places,
-        log=StructlogSecurityLog(),
+        log=log,
         policy=settings.policy,
+        claims_of_users=frozenset(claim for _, claim in settings.users_claims),
     )
     return Built(
         settings=settings,
@@ -98,8 +116,55 @@ def build(settings: Settings) -> Built:
             migrate=schema.migrate,
             check_ready=readiness.require,
             describe=readiness.describe,
+            public_keys=keys.public_keys,
+        ),
+        metrics=metrics,
+    )
+
+
+def _keys(settings: Settings) -> KeyRing:
+    signing = [] if settings.access_token_key is None else [settings.access_token_key.get_secret_value()]
+    return KeyRing(
+        settings.secret_key.get_secret_value(),
+        [secret.get_secret_value() for secret in settings.previous_secret_keys],
+        access_key=next(_read("ACCESS_TOKEN_KEY", private_key, signing), None),
+        verification_keys=list(
+            _read("ACCESS_TOKEN_VERIFICATION_KEYS", public_key, settings.access_token_verification_keys)
         ),
     )
+
+
+def _read(name: str, read: Callable[[str], AccessKey], pems: list[str]) -> Iterator[AccessKey]:
+    try:
+        yield from map(read, pems)
+    except WeakKeyError as error:
+        raise SettingsError([f"{PREFIX}{name} {error}"]) from None
+
+
+def _watched(
+    engines: Mapping[str, Engine], settings: Settings, check_ready: Callable[[], None]
+) -> tuple[Metrics | None, SecurityLog]:
+    """Return the log, and metrics that hear of everything, if somebody may read them."""
+    log = StructlogSecurityLog()
+    if not settings.metrics_credentials:
+        return None, log
+    # Only who wants metrics waits for the library to be loaded.
+    from infrastructure.prometheus.metrics import CountingSecurityLog, PrometheusMetrics  # noqa: PLC0415
+
+    metrics = PrometheusMetrics(about=_about(settings), check_ready=check_ready)
+    for name, engine in engines.items():
+        engine.on_success, engine.on_failure = metrics.observe_statements(name), metrics.count_errors(name)
+    return metrics, CountingSecurityLog(metrics, log)
+
+
+def _about(settings: Settings) -> dict[str, dict[str, str]]:
+    """Return what metrics say of this instance: its version, and the settings that explain its figures."""
+    store = urlsplit(settings.database_url.get_secret_value()).scheme
+    told = {"database": store, "rotation_durability": settings.rotation_durability, **asdict(settings.policy)}
+    return {
+        "nuovo_build_info": {"version": version("nuovo"), "python": python_version()},
+        "nuovo_settings_info": {name: str(value).lower() for name, value in told.items()},
+    }
 
 
 def _engine(url: str, settings: Settings, name: str) -> Engine:

@@ -25,6 +25,8 @@ class Operations:
     """Raise `StoreUnavailableError` unless the service could do its work."""
     describe: Callable[[], Iterable[str]]
     """Do as `check_ready`, and tell in words what the service works with and what it cannot do."""
+    public_keys: Mapping[str, object]
+    """What others verify access tokens with, as a JWK Set (RFC 7517)."""
 
 
 OpenOperations = Callable[[Mapping[str, str] | None], tuple[Operations, list[tuple[str, str]]]]

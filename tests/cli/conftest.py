@@ -9,7 +9,9 @@ from click.testing import CliRunner, Result
 
 from domain.model.errors import StoreUnavailableError
 from entrypoints.cli.app import create_cli
+from entrypoints.cli.keys import keys_group
 from entrypoints.cli.operations import Operations
+from infrastructure.authlib.keys import generate_private_key, public_half
 from tests.fakes.service import FakeService
 
 Nuovo = Callable[..., Result]
@@ -25,6 +27,7 @@ class Opener:
         self.migrations = ["0001_sessions"]
         self.trouble: str | None = None
         self.reads_directory = True
+        self.public_keys: Mapping[str, object] = {"keys": []}
 
     def __call__(self, environment: Mapping[str, str] | None) -> tuple[Operations, list[tuple[str, str]]]:
         if self.problems:
@@ -39,6 +42,7 @@ class Opener:
             migrate=self._migrate,
             check_ready=self._check_ready,
             describe=self._describe,
+            public_keys=self.public_keys,
         )
         return operations, SETTINGS
 
@@ -65,8 +69,9 @@ def opener(service: FakeService) -> Opener:
 def nuovo(opener: Opener) -> Nuovo:
     """Return `nuovo` as a function of its arguments."""
 
-    def run(*arguments: str) -> Result:
-        result = CliRunner().invoke(create_cli(opener), arguments)
+    def run(*arguments: str, stdin: str = "") -> Result:
+        keys = keys_group(generate=generate_private_key, public_half=public_half)
+        result = CliRunner().invoke(create_cli(opener, keys=keys), arguments, input=stdin)
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
         return result
 
