@@ -1,46 +1,51 @@
 """The composition root: plain constructor calls, from settings to a service."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from platform import python_version
+from urllib.parse import urlsplit
 
 import falcon
 
-from domain.model.errors import StoreUnavailableError
-from domain.use_cases.authenticate_access_token import AuthenticateAccessToken
-from domain.use_cases.end_all_sessions import EndAllSessions
-from domain.use_cases.end_session import EndSession
-from domain.use_cases.list_sessions import ListSessions
-from domain.use_cases.purge_expired_sessions import PurgeExpiredSessions
-from domain.use_cases.refresh_access_token import RefreshAccessToken
-from domain.use_cases.revoke_token import RevokeToken
-from domain.use_cases.start_session import StartSession
-from entrypoints.cli.demo import DEMO_FOLDER_PREFIX, DEMO_USER
+from domain.use_cases.service import Service
+from entrypoints.cli.demo import DEMO_USER, is_own_demo
 from entrypoints.cli.operations import Operations
-from entrypoints.http.app import UseCases, create_app
+from entrypoints.http.app import create_app
+from entrypoints.http.metrics import Metrics
+from entrypoints.http.oauth.server import AuthorizationServer
 from entrypoints.http.refresh_cookie import RefreshCookie
 from entrypoints.settings import PREFIX, Settings, SettingsError
 from infrastructure.authlib.key_ring import KeyRing
+from infrastructure.authlib.keys import AccessKey, WeakKeyError, private_key, public_key
 from infrastructure.authlib.token_codec import AuthlibTokenCodec
 from infrastructure.clock import SystemClock
 from infrastructure.logs import StructlogSecurityLog
-from infrastructure.peewee.database import Engine, InvalidDatabaseUrlError, open_engine
+from infrastructure.peewee.database_url import InvalidDatabaseUrlError, open_engine
+from infrastructure.peewee.engine import Engine
+from infrastructure.peewee.readiness import Readiness
+from infrastructure.peewee.rotations import PeeweeRotations
 from infrastructure.peewee.schema import Schema
 from infrastructure.peewee.sessions import PeeweeSessions
 from infrastructure.peewee.users import PeeweeUserDirectory, PeeweeUsers, UsersTable
+from infrastructure.two_places import RotationsInTwoPlaces
+from ports.security_log import SecurityLog
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Service:
-    """Everything that entry points offer, over one database. Nothing is connected before it is needed."""
+class Built:
+    """A service wired to its stores, for both kinds of entry point. Nothing is connected before it is needed."""
 
     settings: Settings
-    use_cases: UseCases
     operations: Operations
+    metrics: Metrics | None
 
     def app(self) -> "falcon.App[falcon.Request, falcon.Response]":
         """Return the WSGI application."""
         settings = self.settings
         return create_app(
-            self.use_cases,
+            self.operations.service,
+            check_ready=self.operations.check_ready,
             cookie=RefreshCookie(
                 name=settings.cookie_name,
                 path=settings.cookie_path,
@@ -49,77 +54,117 @@ class Service:
             ),
             service_credentials=[secret.get_secret_value() for secret in settings.service_credentials],
             allowed_origins=settings.allowed_origins,
-            demo_user=DEMO_USER if _is_demo(settings) else None,
+            server=AuthorizationServer(
+                issuer=settings.issuer, audience=settings.audience, client_id=settings.client_id
+            ),
+            public_keys=self.operations.public_keys,
+            trusted_proxies=settings.trusted_proxies,
+            metrics=self.metrics,
+            metrics_credentials=[secret.get_secret_value() for secret in settings.metrics_credentials],
+            demo_user=DEMO_USER if settings.demo else None,
         )
 
 
-def build(settings: Settings) -> Service:
+def build(settings: Settings) -> Built:
     """Return the service for `settings`. Raises `SettingsError` if a database URL cannot be used."""
+    if settings.demo and not is_own_demo(settings.database_url.get_secret_value()):
+        raise SettingsError([f"{PREFIX}DEMO is for `nuovo serve --demo` itself to set; unset it"])
     engine = _engine(settings.database_url.get_secret_value(), settings, "DATABASE_URL")
     users_engine = engine
     if settings.users_database_url is not None:
         users_engine = _engine(settings.users_database_url.get_secret_value(), settings, "USERS_DATABASE_URL")
     schema = Schema(engine)
-
-    clock, log, policy = SystemClock(), StructlogSecurityLog(), settings.policy
+    keys = _keys(settings)
     tokens = AuthlibTokenCodec(
-        KeyRing(
-            settings.secret_key.get_secret_value(),
-            [secret.get_secret_value() for secret in settings.previous_secret_keys],
-        ),
+        keys,
         issuer=settings.issuer,
         audience=settings.audience,
         client_id=settings.client_id,
     )
-    sessions = PeeweeSessions(engine)
     users = PeeweeUsers(
         users_engine,
         UsersTable(
             name=settings.users_table,
             id_column=settings.users_id_column,
             active_column=settings.users_active_column,
+            claims=tuple(settings.users_claims),
         ),
     )
-
-    def check_ready() -> None:
-        if pending := schema.pending():
-            raise StoreUnavailableError(f"migrations are pending: {', '.join(pending)}; run: nuovo migrate")
-        users.inspect()
-
-    start = StartSession(clock=clock, tokens=tokens, users=users, sessions=sessions, log=log, policy=policy)
-    list_sessions = ListSessions(clock=clock, sessions=sessions)
-    end = EndSession(clock=clock, sessions=sessions, log=log)
-    end_all = EndAllSessions(clock=clock, sessions=sessions, log=log)
-    return Service(
+    sessions = PeeweeSessions(engine)
+    two_places = RotationsInTwoPlaces(users, sessions)
+    readiness = Readiness(engine, schema, users)
+    engines = {"sessions": engine} if users_engine is engine else {"sessions": engine, "users": users_engine}
+    metrics, log = _watched(engines, settings, readiness.require)
+    service = Service(
+        clock=SystemClock(),
+        tokens=tokens,
+        users=users,
+        sessions=sessions,
+        rotations=PeeweeRotations(users, restoring=two_places) if users_engine is engine else two_places,
+        log=log,
+        policy=settings.policy,
+        claims_of_users=frozenset(claim for _, claim in settings.users_claims),
+    )
+    return Built(
         settings=settings,
-        use_cases=UseCases(
-            refresh=RefreshAccessToken(
-                clock=clock, tokens=tokens, users=users, sessions=sessions, log=log, policy=policy
-            ),
-            revoke=RevokeToken(clock=clock, tokens=tokens, sessions=sessions, log=log),
-            start=start,
-            authenticate=AuthenticateAccessToken(clock=clock, tokens=tokens, sessions=sessions, policy=policy),
-            list_sessions=list_sessions,
-            end=end,
-            end_all=end_all,
-            check_ready=check_ready,
-        ),
         operations=Operations(
-            start=start,
-            list_sessions=list_sessions,
-            end=end,
-            end_all=end_all,
-            purge=PurgeExpiredSessions(clock=clock, sessions=sessions, policy=policy),
-            users=PeeweeUserDirectory(engine),
+            service=service,
+            sessions=sessions,
+            users=users,
+            directory=PeeweeUserDirectory(engine),
+            reads_directory=users_engine is engine and settings.users_table == UsersTable().name,
             migrate=schema.migrate,
-            check_ready=check_ready,
+            check_ready=readiness.require,
+            describe=readiness.describe,
+            public_keys=keys.public_keys,
+        ),
+        metrics=metrics,
+    )
+
+
+def _keys(settings: Settings) -> KeyRing:
+    signing = [] if settings.access_token_key is None else [settings.access_token_key.get_secret_value()]
+    return KeyRing(
+        settings.secret_key.get_secret_value(),
+        [secret.get_secret_value() for secret in settings.previous_secret_keys],
+        access_key=next(_read("ACCESS_TOKEN_KEY", private_key, signing), None),
+        verification_keys=list(
+            _read("ACCESS_TOKEN_VERIFICATION_KEYS", public_key, settings.access_token_verification_keys)
         ),
     )
 
 
-def _is_demo(settings: Settings) -> bool:
-    # APPSEC: the demo signs in without a password, so a setting alone must never open a real database to it.
-    return settings.demo and f"/{DEMO_FOLDER_PREFIX}" in settings.database_url.get_secret_value()
+def _read(name: str, read: Callable[[str], AccessKey], pems: list[str]) -> Iterator[AccessKey]:
+    try:
+        yield from map(read, pems)
+    except WeakKeyError as error:
+        raise SettingsError([f"{PREFIX}{name} {error}"]) from None
+
+
+def _watched(
+    engines: Mapping[str, Engine], settings: Settings, check_ready: Callable[[], None]
+) -> tuple[Metrics | None, SecurityLog]:
+    """Return the log, and metrics that hear of everything, if somebody may read them."""
+    log = StructlogSecurityLog()
+    if not settings.metrics_credentials:
+        return None, log
+    # Only who wants metrics waits for the library to be loaded.
+    from infrastructure.prometheus.metrics import CountingSecurityLog, PrometheusMetrics  # noqa: PLC0415
+
+    metrics = PrometheusMetrics(about=_about(settings), check_ready=check_ready)
+    for name, engine in engines.items():
+        engine.on_success, engine.on_failure = metrics.observe_statements(name), metrics.count_errors(name)
+    return metrics, CountingSecurityLog(metrics, log)
+
+
+def _about(settings: Settings) -> dict[str, dict[str, str]]:
+    """Return what metrics say of this instance: its version, and the settings that explain its figures."""
+    store = urlsplit(settings.database_url.get_secret_value()).scheme
+    told = {"database": store, "rotation_durability": settings.rotation_durability, **asdict(settings.policy)}
+    return {
+        "nuovo_build_info": {"version": version("nuovo"), "python": python_version()},
+        "nuovo_settings_info": {name: str(value).lower() for name, value in told.items()},
+    }
 
 
 def _engine(url: str, settings: Settings, name: str) -> Engine:

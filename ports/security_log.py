@@ -4,30 +4,37 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import StrEnum
 
+from domain.model.actors import Actor
 from domain.model.errors import RefusalCause
 from domain.model.sessions import RevocationReason
+from domain.model.tokens import AccessToken, RefreshToken
 
 
 class Happening(StrEnum):
-    """What can happen to a session."""
+    """What can happen to sessions and at their doors."""
 
     STARTED = "session_started"
     ROTATED = "refresh_rotated"
-    REFRESHED = "refresh_unrotated"
-    """An access token was given; rotation is off."""
-    REPLAYED = "refresh_replayed"
+    REPEATED = "refresh_repeated"
     RECOVERED = "refresh_recovered"
     HEALED = "refresh_healed"
+    KEPT = "refresh_kept"
+    """An access token was given; rotation is off."""
     REFUSED = "refresh_refused"
-    REVOKED = "session_revoked"
-    ENDED_ALL = "sessions_ended"
+    ENDED = "session_ended"
+    ALL_ENDED = "sessions_ended"
+    EVERYBODY_ENDED = "everybody_ended"
+    ACCESS_REFUSED = "access_token_refused"
+    SERVICE_REFUSED = "service_credential_refused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecurityEvent:
     """One thing that happened. It names sessions and users, and never holds any part of a token.
 
-    `lost_generations` is how many rotations a healed store had lost.
+    `actor` is who started or ended a session. `lost_generations` is how many rotations a healed store had lost, `count`
+    how many live sessions an ending of several has reached, `spared` the one that it left alone, `started_by` the
+    latest start that an ending of everybody's has covered.
     """
 
     happening: Happening
@@ -35,7 +42,32 @@ class SecurityEvent:
     user_id: str | None = None
     generation: int | None = None
     cause: RefusalCause | RevocationReason | None = None
+    actor: Actor | None = None
     lost_generations: int | None = None
+    count: int | None = None
+    spared: str | None = None
+    started_by: int | None = None
+
+    @classmethod
+    def of(
+        cls,
+        happening: Happening,
+        token: RefreshToken | AccessToken,
+        *,
+        cause: RefusalCause | RevocationReason | None = None,
+        actor: Actor | None = None,
+        lost_generations: int | None = None,
+    ) -> "SecurityEvent":
+        """Return the event that concerns the session and user of `token`."""
+        return cls(
+            happening=happening,
+            session_id=token.session_id,
+            user_id=token.user_id,
+            generation=token.generation if isinstance(token, RefreshToken) else None,
+            cause=cause,
+            actor=actor,
+            lost_generations=lost_generations,
+        )
 
 
 class SecurityLog(ABC):

@@ -2,20 +2,31 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from dataclasses import dataclass
 
+from domain.model.claims import Claims
 from domain.model.decisions import Standing
 from domain.model.sessions import RevocationReason, Rotation, Session
 from domain.model.tokens import RefreshToken
-from ports.users import Users
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Which of a list's sessions are asked for: at most `limit`, those after `after` (start and identifier)."""
+
+    limit: int
+    after: tuple[int, str] | None = None
 
 
 class Sessions(ABC):
     """All sessions, one row each, shared by every process of the service.
 
-    Each method is atomic, whatever the number of threads, processes and servers that call it at once, and may be
-    repeated after an error without harm. What a method has returned outlives the death of the calling process.
-    A start, a revocation and a cut-off also outlive a power cut; a rotation may be lost to one, which the next
-    token presented repairs. Each method raises `StoreUnavailableError` if the store cannot do its work.
+    User and session are one key: every method that concerns a session names its user, so that a store may place data
+    by user, and nobody reaches a session of somebody else. Each method is atomic, whatever the number of threads,
+    processes and servers that call it at once, and may be repeated after an error without harm. What a method has
+    returned outlives the death of the calling process. A start, a revocation and a cut-off also outlive a power cut; a
+    rotation may be lost to one, which the next token presented repairs. Each method raises `StoreUnavailableError` if
+    the store cannot do its work.
     """
 
     @abstractmethod
@@ -23,25 +34,17 @@ class Sessions(ABC):
         """Add a session. Its identifier is new; adding the same one again changes nothing."""
 
     @abstractmethod
-    def advance(self, rotation: Rotation) -> bool:
-        """Take one step, and tell whether it was taken.
+    def rotate(self, rotation: Rotation) -> Claims | None:
+        """Take one step; return the claims that the session was started with, or `None` if it was not taken.
 
-        It is taken if the store holds exactly the generation that the rotation replaces (no row at all, for
-        `None`), and the session is neither revoked nor covered by a cut-off nor possibly forgotten by a purge.
-        However many try to replace one generation at once, one of them takes the step.
+        It is taken if the store holds exactly the generation that the rotation replaces (no row at all, for `None`),
+        the session did not rotate in a second that the rotation excludes, and it is neither revoked nor covered by a
+        cut-off nor possibly forgotten by a purge. However many try to replace one generation at once, one of them
+        takes the step.
         """
-
-    def advance_if_active(self, rotation: Rotation, users: Users) -> bool:
-        """Take one step as `advance` does, but only for a user who is active; tell whether it was taken.
-
-        That `False` may mean either, so whoever is told it asks both. A store that shares a database with `users` may
-        ask once for the two, and may say `False` where it is not sure of the user.
-        """
-        user = users.find(rotation.user_id)
-        return user is not None and user.active and self.advance(rotation)
 
     @abstractmethod
-    def get(self, session_id: str, user_id: str) -> Standing:
+    def get(self, user_id: str, session_id: str) -> Standing:
         """Return all that is known of a session and its user, read at one moment."""
 
     @abstractmethod
@@ -53,23 +56,33 @@ class Sessions(ABC):
         """
 
     @abstractmethod
-    def revoke_by_id(self, session_id: str, *, owner: str | None, at: int, reason: RevocationReason) -> bool:
-        """End a session for ever by its identifier, and tell whether this call did it.
+    def end(self, user_id: str, session_id: str, *, at: int, reason: RevocationReason) -> bool:
+        """End a session of the user for ever, and tell whether this call did it. Nothing is done without a row."""
 
-        With an `owner`, only a session of that user is ended. Nothing is done where there is no row.
+    @abstractmethod
+    def end_all(self, user_id: str, *, at: int, spare: str | None = None) -> int:
+        """End all sessions of a user that have started so far, but `spare`; return how many of them were live at `at`.
+
+        One write whatever their number. A session that starts later is not touched, not even one of the same second. A
+        clock that was set back does not spare a session that the store knows. What an earlier cut-off has ended is
+        spared by no later one; where there was one, only a session that has a row can be spared.
         """
 
     @abstractmethod
-    def end_all(self, user_id: str, *, at: int) -> None:
-        """End all sessions of a user that have started so far, in one write whatever their number.
+    def end_everybody(self, *, started_by: int, at: int) -> int | None:
+        """End every session of every user that had started by `started_by`, those without a row included.
 
-        A session that starts later is not touched, not even one of the same second. A clock that was set back does
-        not spare a session that the store knows.
+        It spares nobody and never moves back. A session that starts later is not touched. Returns how many were live at
+        `at`, or `None` if they are too many to be counted.
         """
 
     @abstractmethod
-    def list_live(self, user_id: str, *, now: int) -> list[Session]:
-        """Return the user's sessions that are neither revoked, cut off nor expired, the last used first."""
+    def list_live(self, user_id: str, page: Page, *, now: int) -> list[Session]:
+        """Return a page of the user's sessions that are neither revoked, cut off nor expired, the newest first."""
+
+    @abstractmethod
+    def owner_of(self, session_id: str) -> str | None:
+        """Return whose session it is, for operators: this may look through the whole store."""
 
     @abstractmethod
     def purge(self, *, until: int) -> Iterator[int]:

@@ -9,8 +9,8 @@ class UserDirectory(ABC):
     """The users that an operator adds by hand. Every method raises `StoreUnavailableError`."""
 
     @abstractmethod
-    def put(self, user: User) -> None:
-        """Add a user, or switch an existing one on or off."""
+    def put(self, user: User) -> User | None:
+        """Add a user, or switch an existing one on or off; return them as they were before, or `None` if new."""
 
     @abstractmethod
     def remove(self, user_id: str) -> bool:

@@ -1,51 +1,69 @@
-"""Sessions, steps and tokens for tests, with names of their own so that tests can share a database."""
+"""Sessions, rotations and tokens for tests, with names of their own so that tests can share a database."""
 
+from dataclasses import replace
+
+from domain.model.claims import Claims
 from domain.model.sessions import Rotation, Session, SessionPolicy, rotate
-from domain.model.tokens import RefreshToken, new_id
+from domain.model.tokens import FIRST_GENERATION, AccessToken, RefreshToken, new_id
+from ports.sessions import Page, Sessions
 from tests.fakes.clock import START
 
 POLICY = SessionPolicy()
+WHOLE_LIST = Page(limit=1000)
 
 
 def new_user_id() -> str:
     return f"user-{new_id()}"
 
 
+def first_token(user_id: str | None = None, *, now: int = START, policy: SessionPolicy = POLICY) -> RefreshToken:
+    return RefreshToken(
+        session_id=new_id(),
+        user_id=user_id or new_user_id(),
+        generation=FIRST_GENERATION,
+        started_at=now,
+        ends_at=now + policy.session_ttl,
+        issued_at=now,
+        expires_at=now + min(policy.refresh_token_ttl, policy.session_ttl),
+    )
+
+
 def new_session(
     user_id: str | None = None,
     *,
     now: int = START,
-    cut_off: int | None = None,
     device: str = "laptop",
+    claims: Claims | None = None,
     policy: SessionPolicy = POLICY,
 ) -> Session:
-    return Session.start(
-        session_id=new_id(),
-        user_id=user_id or new_user_id(),
-        device=device,
-        now=now,
-        cut_off=cut_off,
-        policy=policy,
-    )
+    token = first_token(user_id, now=now, policy=policy)
+    return replace(Session.recalled(token), device=device, claims=claims or {})
 
 
-def next_step(session: Session, *, now: int | None = None, policy: SessionPolicy = POLICY) -> Rotation:
-    """Return the step from the session's current token, a second after the last one unless `now` is given."""
-    return rotate(
-        session.current_token(),
-        now=session.rotated_at + 1 if now is None else now,
-        policy=policy,
-        replaces=session.generation,
-    )
+def next_rotation(session: Session, *, now: int | None = None, policy: SessionPolicy = POLICY) -> Rotation:
+    """Return the rotation of the session's current token, as soon as the grace is over unless `now` is given."""
+    when = session.token.issued_at + policy.replay_grace + 1 if now is None else now
+    return rotate(session.token, now=when, policy=policy, replaces=session.token.generation)
 
 
-def after_steps(session: Session, count: int) -> Session:
-    """Return the session after so many steps, each a second after the last."""
+def after_rotations(session: Session, count: int) -> Session:
+    """Return the session after so many rotations, each as soon as the grace is over."""
     for _ in range(count):
-        session = session.rotated(next_step(session))
+        session = session.rotated(next_rotation(session))
     return session
 
 
-def restoring_step(token: RefreshToken, *, now: int | None = None, policy: SessionPolicy = POLICY) -> Rotation:
-    """Return the step from `token` for a store that knows nothing of its session."""
+def restoring_rotation(token: RefreshToken, *, now: int | None = None, policy: SessionPolicy = POLICY) -> Rotation:
+    """Return the rotation of `token` for a store that knows nothing of its session."""
     return rotate(token, now=token.issued_at + 1 if now is None else now, policy=policy, replaces=None)
+
+
+def access_token_of(token: RefreshToken, *, now: int = START, ttl: int = 900) -> AccessToken:
+    return AccessToken(
+        id=new_id(), session_id=token.session_id, user_id=token.user_id, issued_at=now, expires_at=now + ttl
+    )
+
+
+def held(sessions: Sessions, token: RefreshToken) -> Session | None:
+    """Return what the store holds of the session of `token`."""
+    return sessions.get(token.user_id, token.session_id).session

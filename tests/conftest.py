@@ -1,13 +1,10 @@
-"""What tests of every kind share: real databases, and a service over fakes."""
+"""What tests of every kind share: stores of every kind, and a service over fakes."""
 
-import os
 import signal
 import sys
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 
 # Last, so that the installed packages are tested and not the checkout's.
@@ -15,7 +12,7 @@ sys.path.append(str(Path(__file__).parent.parent))
 
 from tests.fakes.service import FakeService
 from tests.figures import figures, print_figures
-from tests.postgres import PostgresServer
+from tests.stores import SERVED, Opened, Postgres, Stores
 
 __all__ = ["figures"]
 
@@ -35,39 +32,33 @@ def service() -> FakeService:
 
 
 @pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """Return the URL of a PostgreSQL server: one that the tests start, or that of NUOVO_TEST_POSTGRES_URL."""
-    if url := os.environ.get("NUOVO_TEST_POSTGRES_URL"):
-        yield url
-        return
-    # No test of it cuts the power, so it need not wait for the disk.
-    server = PostgresServer(options={"fsync": "off", "full_page_writes": "off"})
-    try:
-        server.create()
-        server.start()
-        yield server.url
-    finally:
-        server.remove()
+def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
+    """Lend stores of every kind."""
+    stores = Stores(tmp_path_factory.mktemp("stores"))
+    yield stores
+    stores.remove()
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+@pytest.fixture
+def opened(stores: Stores) -> Iterator[Opened]:
+    """Lend stores that are closed when the test is over."""
+    opened = Opened(stores)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def postgres_url(stores: Stores) -> str:
+    """Return the URL of a PostgreSQL server."""
+    postgres = stores["postgres"]
+    assert isinstance(postgres, Postgres)
+    return postgres.server_url
+
+
+@pytest.fixture(params=SERVED)
+def database_url(request: pytest.FixtureRequest, stores: Stores) -> str:
     """Return the URL of an empty database, once of each kind."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/nuovo.sqlite3"
-        return
-    server_url = request.getfixturevalue("postgres_url")
-    name = f"test_{uuid.uuid4().hex}"
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"'.encode())
-    yield _with_database(server_url, name)
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
-
-
-def _with_database(url: str, name: str) -> str:
-    head, _, parameters = url.partition("?")
-    return f"{head.rsplit('/', 1)[0]}/{name}" + (f"?{parameters}" if parameters else "")
+    return stores[request.param].blank()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

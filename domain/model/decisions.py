@@ -6,65 +6,76 @@ Every decision compares generations; none compares times of issue.
 from dataclasses import dataclass
 from enum import Enum
 
-from domain.model.sessions import Session, SessionPolicy, is_within
-from domain.model.tokens import RefreshToken
+from domain.model.sessions import CutOff, Session, SessionPolicy
+from domain.model.tokens import AccessToken, RefreshToken
 
 
 class Decision(Enum):
     """What is to be done with an authentic, unexpired refresh token of an existing user."""
 
-    ADVANCE = "advance"
-    """It is the current token: rotate."""
-    HEAL = "heal"
-    """This service signed for a generation that the store has lost: move the store forward, then rotate."""
-    REPLAY = "replay"
-    """It was current a moment ago: hand out the current token once more."""
-    RECOVER = "recover"
-    """Its successor never came back, most likely lost on the way: leave that one behind and rotate."""
     REFUSE = "refuse"
     """The session is over."""
-    END_SESSION = "end_session"
-    """Reuse: two parties hold tokens of one session, and one of them stole it."""
+    HEAL = "heal"
+    """This service signed for a generation that the store has lost: move the store forward."""
+    KEEP = "keep"
+    """It is the current token, and rotation is off: it stays in use."""
+    REPEAT = "repeat"
+    """The session rotated a moment ago: hand out the current token once more."""
+    ROTATE = "rotate"
+    """It is the current token: trade it for the next one."""
+    RECOVER = "recover"
+    """Its successor never came back, most likely lost on the way: leave that one behind and rotate."""
+    REUSE = "reuse"
+    """Two parties hold tokens of one session, and one of them stole it: end the session, then refuse."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """All that a store knows about a session and its user, read at one moment.
 
-    `session` is `None` if there is no row. Sessions that started at or before `cut_off` are over: all of the user's
-    were ended then. Without a row, tokens that expire at or before `purged_until` are over, whatever the clock says
-    now: their session may have been purged, and its revocation with it.
+    `session` is `None` if there is no row. Without a row, tokens that expire at or before `purged_until` are over,
+    whatever the clock says now: their session may have been purged, and its revocation with it. `cut_off` is the
+    user's own; what had started by `everybody_cut_off` is over whose it may be.
     """
 
     session: Session | None
-    cut_off: int | None
+    cut_off: CutOff | None
     purged_until: int | None
+    everybody_cut_off: int | None = None
 
-    def decide(self, token: RefreshToken, *, now: int, policy: SessionPolicy) -> Decision:
+    def decide(self, token: RefreshToken, *, now: int, policy: SessionPolicy) -> Decision:  # noqa: PLR0911  one a row
         """Return what is to be done with `token`. The order of the lines is the rule."""
         session, generation = self.session, token.generation
-        if self._is_over_for(token):
+        if self._is_over(token):
             return Decision.REFUSE
-        if session is None or session.generation < generation:
+        if session is None or session.token.generation < generation:
             return Decision.HEAL
-        if session.generation == generation:
-            return Decision.ADVANCE
-        if session.superseded_within(policy.replay_grace, generation, now=now):
-            return Decision.REPLAY
-        if session.parent_generation == generation and is_within(policy.lost_answer_recovery, session.rotated_at, now):
+        is_current = session.token.generation == generation
+        is_parent = session.parent_generation == generation
+        if is_current and not policy.rotation:
+            return Decision.KEEP
+        if (is_current or is_parent) and session.is_young(now=now, grace=policy.replay_grace):
+            return Decision.REPEAT
+        if is_current:
+            return Decision.ROTATE
+        if is_parent and session.rotated_within(policy.lost_answer_recovery, now=now):
             return Decision.RECOVER
-        return Decision.END_SESSION
+        return Decision.REUSE
 
-    @property
-    def live_session(self) -> Session | None:
-        """The session, if there is one and neither it nor all of the user's sessions were ended."""
-        session = self.session
-        if session is None or session.revoked_at is not None:
-            return None
-        return None if self.cut_off is not None and session.started_at <= self.cut_off else session
+    def earliest_start(self, now: int) -> int:
+        """Return when a session that begins at `now` counts as started: later than a cut-off of the same second."""
+        cut_off = -1 if self.cut_off is None else self.cut_off.ended_at
+        everybody = -1 if self.everybody_cut_off is None else self.everybody_cut_off
+        return max(now, cut_off + 1, everybody + 1)
 
-    def _is_over_for(self, token: RefreshToken) -> bool:
-        if self.cut_off is not None and token.started_at <= self.cut_off:
+    def is_live_for(self, token: AccessToken) -> bool:
+        """Tell whether the session that issued `token` is not known to be over. Its row may have been lost."""
+        return not self._is_over(token.proven_session() if self.session is None else self.session.token)
+
+    def _is_over(self, token: RefreshToken) -> bool:
+        if self.cut_off is not None and self.cut_off.covers(token.session_id, token.started_at):
+            return True
+        if self.everybody_cut_off is not None and token.started_at <= self.everybody_cut_off:
             return True
         if self.session is None:
             return self.purged_until is not None and token.expires_at <= self.purged_until

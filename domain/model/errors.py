@@ -12,6 +12,8 @@ class RefusalCause(StrEnum):
 
     MALFORMED = "malformed"
     """Not of the form that this service writes; nothing in it was parsed."""
+    UNKNOWN_KEY = "unknown_key"
+    """Of that form, but signed with a key that is not in the ring: one that was dropped, or another service's."""
     BAD_SIGNATURE = "bad_signature"
     BAD_CLAIMS = "bad_claims"
     """Signed with a key of the ring, but not with claims that this service writes."""
@@ -43,6 +45,10 @@ class RefreshTokenExpiredError(NuovoError):
 class InvalidAccessTokenError(NuovoError):
     """An access token that is not authentic, not of this type, or of a session that is over."""
 
+    def __init__(self, cause: RefusalCause) -> None:
+        super().__init__(cause)
+        self.cause = cause
+
 
 class AccessTokenExpiredError(NuovoError):
     """An authentic access token, presented after its life."""
@@ -58,6 +64,10 @@ class UserDisabledError(NuovoError):
 
 class SessionNotFoundError(NuovoError):
     """The user has no live session of this identifier."""
+
+
+class InvalidClaimsError(NuovoError):
+    """A sign-in with claims that no access token can carry. The message names the claim and holds no value."""
 
 
 class StoreUnavailableError(NuovoError):

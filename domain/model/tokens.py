@@ -5,15 +5,19 @@ All times are integer seconds since the epoch, UTC; an expiry is the first secon
 
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeGuard
 
+from domain.model.claims import Claims
 from domain.model.errors import AccessTokenExpiredError, RefreshTokenExpiredError
 
 FIRST_GENERATION = 1
+MAX_TOKEN_LENGTH = 4096
+"""Characters of the compact form, which is all that servers and cookies surely carry."""
 MAX_GENERATION = 2**31 - 1
 """The largest that every store's integer holds: rotating every second would take 68 years to get there."""
-
+MAX_SESSION_TTL = 400 * 86_400
+"""The longest life a policy may give a session, so that a cut-off need not be kept for ever."""
 
 _ID = re.compile(r"[A-Za-z0-9_-]{22}", re.ASCII)
 
@@ -32,7 +36,8 @@ def is_id(value: object) -> TypeGuard[str]:
 class RefreshToken:
     """One refresh token of a session: the one of its generation.
 
-    `started_at` is when the user signed in, `ends_at` the absolute end fixed at that moment.
+    `started_at` is when the user signed in, `ends_at` the absolute end fixed at that moment. Without `remember` its
+    cookie is not to outlive the browser.
     """
 
     session_id: str
@@ -42,6 +47,7 @@ class RefreshToken:
     ends_at: int
     issued_at: int
     expires_at: int
+    remember: bool = True
 
     @property
     def id(self) -> str:
@@ -59,40 +65,47 @@ class RefreshToken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessToken:
-    """What the frontend shows to the application's own services (RFC 9068)."""
+    """What the frontend shows to the application's own services (RFC 9068). `claims` are the application's."""
 
     id: str
     session_id: str
     user_id: str
     issued_at: int
     expires_at: int
-
-    @classmethod
-    def issue(cls, session_token: RefreshToken, *, now: int, ttl: int) -> "AccessToken":
-        """Return a new access token for the session and user of `session_token`, living `ttl` seconds."""
-        return cls(
-            id=new_id(),
-            session_id=session_token.session_id,
-            user_id=session_token.user_id,
-            issued_at=now,
-            expires_at=now + ttl,
-        )
+    claims: Claims = field(default_factory=dict, hash=False)
 
     def require_unexpired(self, *, now: int, leeway: int) -> None:
         """Raise `AccessTokenExpiredError` from the first second that is too late, `leeway` included."""
         if now >= self.expires_at + leeway:
             raise AccessTokenExpiredError
 
+    def proven_session(self) -> RefreshToken:
+        """Return what this token proves of its session, for a store that has lost the session's row.
+
+        The session started no later than this token was issued, so it ends before the time that is given here.
+        """
+        return RefreshToken(
+            session_id=self.session_id,
+            user_id=self.user_id,
+            generation=FIRST_GENERATION,
+            started_at=self.issued_at,
+            ends_at=self.issued_at + MAX_SESSION_TTL,
+            issued_at=self.issued_at,
+            expires_at=self.expires_at,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenPair:
-    """The answer to a sign-in or a refresh, in compact form.
+    """The answer to a sign-in or a refresh, in compact form. Spans are the seconds of life that are left.
 
-    `refresh_token` is `None` when rotation is off: the presented one stays in use. `refresh_token_expires_in` is how
-    many seconds of life it has left.
+    `refresh_token` is `None` when rotation is off: the presented one stays in use. Without `remember` its cookie is not
+    to outlive the browser.
     """
 
     session_id: str
     access_token: str
+    access_token_expires_in: int
     refresh_token: str | None = None
     refresh_token_expires_in: int | None = None
+    remember: bool = True

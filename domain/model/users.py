@@ -1,17 +1,23 @@
 """The user as far as this service needs to know one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeGuard
+
+from domain.model.claims import Claims
 
 MAX_USER_ID_LENGTH = 255
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
-    """Somebody who can hold sessions; `active` is false while the application has switched them off."""
+    """Somebody who can hold sessions; `active` is false while the application has switched them off.
+
+    `claims` are what the application says of them in access tokens, as it stands now.
+    """
 
     id: str
     active: bool = True
+    claims: Claims = field(default_factory=dict, hash=False)
 
 
 def is_text(value: object, max_length: int) -> TypeGuard[str]:

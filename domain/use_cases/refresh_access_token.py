@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Never
 
+from domain.model.actors import THE_RULE
+from domain.model.claims import Claims
 from domain.model.decisions import Decision
 from domain.model.errors import (
     InvalidRefreshTokenError,
@@ -12,20 +14,25 @@ from domain.model.errors import (
     UserNotFoundError,
 )
 from domain.model.sessions import RevocationReason, Rotation, SessionPolicy, rotate
-from domain.model.tokens import AccessToken, RefreshToken, TokenPair
+from domain.model.tokens import RefreshToken, TokenPair
+from domain.model.users import User
+from domain.use_cases.issue_tokens import IssueTokens
 from ports.clock import Clock
+from ports.rotations import Rotations
 from ports.security_log import Happening, SecurityEvent, SecurityLog
 from ports.sessions import Sessions
 from ports.token_codec import TokenCodec
 from ports.users import Users
 
 _MAX_ATTEMPTS = 8
-"""How often a step may be lost to another request before giving up. Losing leads to a replay, so two is rare."""
+"""How often a step may be lost to another request before giving up. Losing leads to a repeat, so two is rare."""
 
 _HAPPENINGS = {
-    Decision.ADVANCE: Happening.ROTATED,
-    Decision.HEAL: Happening.HEALED,
+    Decision.ROTATE: Happening.ROTATED,
+    Decision.REPEAT: Happening.REPEATED,
     Decision.RECOVER: Happening.RECOVERED,
+    Decision.HEAL: Happening.HEALED,
+    Decision.KEEP: Happening.KEPT,
 }
 
 
@@ -41,6 +48,8 @@ class RefreshAccessToken:
     tokens: TokenCodec
     users: Users
     sessions: Sessions
+    rotations: Rotations
+    issue: IssueTokens
     log: SecurityLog
     policy: SessionPolicy
 
@@ -48,15 +57,13 @@ class RefreshAccessToken:
         """Return the new tokens for the refresh token in `presented`."""
         now = self.clock.now()
         token = self._authenticate(presented, now)
-        if not self.policy.rotation:
-            self._require_active_user(token)
-            return self._keep(token, now)
-        # Nearly every request presents the current token of an active user: take the step without asking first.
-        rotation = rotate(token, now=now, policy=self.policy, replaces=token.generation)
-        if self.sessions.advance_if_active(rotation, self.users):
-            return self._taken(rotation, now, Decision.ADVANCE)
-        self._require_active_user(token)
-        return self._reconsider(token, now)
+        if self.policy.rotation:
+            # Nearly every request presents the current token of an active user: take the step without asking first.
+            rotation = rotate(token, now=now, policy=self.policy, replaces=token.generation)
+            claims = self.rotations.rotate(rotation)
+            if claims is not None:
+                return self._answer(Decision.ROTATE, rotation, claims, now)
+        return self._reconsider(token, self._active_user(token), now)
 
     def _authenticate(self, presented: str, now: int) -> RefreshToken:
         try:
@@ -67,86 +74,51 @@ class RefreshAccessToken:
         try:
             token.require_unexpired(now=now, session_ttl=self.policy.session_ttl, leeway=self.policy.leeway)
         except RefreshTokenExpiredError:
-            self._record(Happening.REFUSED, token, RefusalCause.EXPIRED)
+            self.log.record(SecurityEvent.of(Happening.REFUSED, token, cause=RefusalCause.EXPIRED))
             raise
         return token
 
-    def _require_active_user(self, token: RefreshToken) -> None:
+    def _active_user(self, token: RefreshToken) -> User:
         user = self.users.find(token.user_id)
         if user is None:
-            self._record(Happening.REFUSED, token, RefusalCause.USER_UNKNOWN)
+            self.log.record(SecurityEvent.of(Happening.REFUSED, token, cause=RefusalCause.USER_UNKNOWN))
             raise UserNotFoundError
         if not user.active:
             self._refuse(token, RefusalCause.USER_DISABLED)
+        return user
 
-    def _reconsider(self, token: RefreshToken, now: int) -> TokenPair:
+    def _reconsider(self, token: RefreshToken, user: User, now: int) -> TokenPair:
         """Decide by what the store holds, as often as somebody else is quicker."""
         for _ in range(_MAX_ATTEMPTS):
-            standing = self.sessions.get(token.session_id, token.user_id)
+            standing = self.sessions.get(token.user_id, token.session_id)
             session, decision = standing.session, standing.decide(token, now=now, policy=self.policy)
-            self._end_or_refuse(decision, token, now)
-            if decision is Decision.REPLAY and session is not None:
-                self._record(Happening.REPLAYED, token)
-                return self._pair(session.current_token(), now)
-            replaces = None if session is None else session.generation
+            if decision is Decision.REFUSE:
+                self._refuse(token, RefusalCause.REVOKED)
+            if decision is Decision.REUSE:
+                self._end(token, now)
+                self._refuse(token, RefusalCause.REUSED)
+            if session is not None and decision in (Decision.REPEAT, Decision.KEEP):
+                self.log.record(SecurityEvent.of(_HAPPENINGS[decision], token))
+                claims = {**session.claims, **user.claims}
+                return self.issue(session.token, claims, now=now, stays_in_use=decision is Decision.KEEP)
+            replaces = None if session is None else session.token.generation
             rotation = rotate(token, now=now, policy=self.policy, replaces=replaces)
-            if self.sessions.advance(rotation):
-                return self._taken(rotation, now, decision)
+            taken = self.rotations.rotate(rotation)
+            if taken is not None:
+                return self._answer(decision, rotation, taken, now)
         raise StoreUnavailableError("the session kept changing while it was refreshed")
 
-    def _keep(self, token: RefreshToken, now: int) -> TokenPair:
-        """Give an access token alone: rotation is off, and only a session that is over or stolen is refused."""
-        standing = self.sessions.get(token.session_id, token.user_id)
-        self._end_or_refuse(standing.decide(token, now=now, policy=self.policy), token, now)
-        self._record(Happening.REFRESHED, token)
-        return TokenPair(session_id=token.session_id, access_token=self._access_token(token, now))
-
-    def _end_or_refuse(self, decision: Decision, token: RefreshToken, now: int) -> None:
-        if decision is Decision.REFUSE:
-            self._refuse(token, RefusalCause.REVOKED)
-        if decision is Decision.END_SESSION:
-            # APPSEC: the session is over in the store before the refusal leaves (RFC 9700, section 4.14.2).
-            if self.sessions.revoke(token, at=now, reason=RevocationReason.REUSE):
-                self._record(Happening.REVOKED, token, RevocationReason.REUSE)
-            self._refuse(token, RefusalCause.REUSED)
-
-    def _taken(self, rotation: Rotation, now: int, decision: Decision) -> TokenPair:
+    def _answer(self, decision: Decision, rotation: Rotation, claims: Claims, now: int) -> TokenPair:
         """Give the tokens of a step that the store has taken."""
-        self.log.record(
-            SecurityEvent(
-                happening=_HAPPENINGS[decision],
-                session_id=rotation.session_id,
-                user_id=rotation.user_id,
-                generation=rotation.generation,
-                lost_generations=rotation.lost_generations or None,
-            )
-        )
-        return self._pair(rotation.token(), now)
+        successor, lost = rotation.successor, rotation.lost_generations or None
+        self.log.record(SecurityEvent.of(_HAPPENINGS[decision], successor, lost_generations=lost))
+        return self.issue(successor, claims, now=now, stays_in_use=successor == rotation.presented)
 
-    def _pair(self, successor: RefreshToken, now: int) -> TokenPair:
-        return TokenPair(
-            session_id=successor.session_id,
-            access_token=self._access_token(successor, now),
-            refresh_token=self.tokens.write_refresh_token(successor),
-            refresh_token_expires_in=max(0, successor.expires_at - now),
-        )
-
-    def _access_token(self, token: RefreshToken, now: int) -> str:
-        return self.tokens.write_access_token(AccessToken.issue(token, now=now, ttl=self.policy.access_token_ttl))
+    def _end(self, token: RefreshToken, now: int) -> None:
+        # APPSEC: the session is over in the store before the refusal leaves (RFC 9700, section 4.14.2).
+        if self.sessions.revoke(token, at=now, reason=RevocationReason.REUSE):
+            self.log.record(SecurityEvent.of(Happening.ENDED, token, cause=RevocationReason.REUSE, actor=THE_RULE))
 
     def _refuse(self, token: RefreshToken, cause: RefusalCause) -> Never:
-        self._record(Happening.REFUSED, token, cause)
+        self.log.record(SecurityEvent.of(Happening.REFUSED, token, cause=cause))
         raise InvalidRefreshTokenError(cause)
-
-    def _record(
-        self, happening: Happening, token: RefreshToken, cause: RefusalCause | RevocationReason | None = None
-    ) -> None:
-        self.log.record(
-            SecurityEvent(
-                happening=happening,
-                session_id=token.session_id,
-                user_id=token.user_id,
-                generation=token.generation,
-                cause=cause,
-            )
-        )

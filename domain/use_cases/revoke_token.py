@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from domain.model.actors import THE_USER
 from domain.model.errors import InvalidRefreshTokenError
 from domain.model.sessions import RevocationReason
 from ports.clock import Clock
@@ -30,12 +31,5 @@ class RevokeToken:
             self.log.record(SecurityEvent(happening=Happening.REFUSED, cause=error.cause))
             raise
         if self.sessions.revoke(token, at=self.clock.now(), reason=RevocationReason.LOGOUT):
-            self.log.record(
-                SecurityEvent(
-                    happening=Happening.REVOKED,
-                    session_id=token.session_id,
-                    user_id=token.user_id,
-                    generation=token.generation,
-                    cause=RevocationReason.LOGOUT,
-                )
-            )
+            event = SecurityEvent.of(Happening.ENDED, token, cause=RevocationReason.LOGOUT, actor=THE_USER)
+            self.log.record(event)

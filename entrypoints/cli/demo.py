@@ -2,15 +2,23 @@
 
 import os
 import secrets
+import shutil
+import stat
 import tempfile
+from pathlib import Path
 
 import click
 
+from domain.model.actors import THE_OPERATOR
 from domain.model.users import User
+from domain.use_cases.start_session import SessionTerms
 from entrypoints.cli.operations import OpenOperations
 
-DEMO_FOLDER_PREFIX = "nuovo-demo-"
+_FOLDER_PREFIX = "nuovo-demo-"
 DEMO_USER = "ada"
+_DATABASE = "demo.sqlite3"
+_MAKER = "maker.pid"
+"""Names the process that made the folder: the one that becomes gunicorn."""
 _NO_ADDRESS_FOR_CURL = ("unix:", "fd:")
 _GRACE = 5
 """Seconds of replay grace: short, so that one need not wait long to see a stolen token caught."""
@@ -24,21 +32,23 @@ def prepare_demo(open_operations: OpenOperations, bind: str) -> dict[str, str]:
     """
     if bind.startswith(_NO_ADDRESS_FOR_CURL):
         raise click.UsageError("--demo needs a --bind HOST:PORT.")
-    folder = tempfile.mkdtemp(prefix=DEMO_FOLDER_PREFIX)
+    folder = tempfile.mkdtemp(prefix=_FOLDER_PREFIX)
     os.chdir(folder)
+    Path(_MAKER).write_text(str(os.getpid()), encoding="ascii")
     service_credential = secrets.token_urlsafe(48)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("NUOVO_")} | {
         "NUOVO_DEMO": "true",
         "NUOVO_SECRET_KEY": secrets.token_urlsafe(48),
         "NUOVO_SERVICE_CREDENTIALS": service_credential,
-        "NUOVO_DATABASE_URL": f"sqlite:///{folder}/demo.sqlite3",
+        "NUOVO_DATABASE_URL": f"sqlite:///{folder}/{_DATABASE}",
         "NUOVO_REPLAY_GRACE": str(_GRACE),
         "NUOVO_LOG_FORMAT": "text",
     }
     operations, _ = open_operations(environment)
     operations.migrate()
-    operations.users.put(User(id=DEMO_USER))
-    first, second = (operations.start(DEMO_USER, device) for device in ("Laptop", "Phone"))
+    operations.directory.put(User(id=DEMO_USER))
+    terms = (SessionTerms(device=device) for device in ("Laptop", "Phone"))
+    first, second = (operations.service.start(DEMO_USER, each, by=THE_OPERATOR) for each in terms)
     click.echo(
         _COMMANDS.format(
             url=f"http://{bind}",
@@ -53,6 +63,30 @@ def prepare_demo(open_operations: OpenOperations, bind: str) -> dict[str, str]:
     return environment
 
 
+def is_own_demo(database_url: str) -> bool:
+    """Tell whether this is the database of a demonstration that this process made, or the one that started it.
+
+    APPSEC: the demonstration signs in without a password. It is over a file of that one name, in a folder that belongs
+    to this user alone and says which process made it; no setting can name another database.
+    """
+    database = Path(database_url.removeprefix("sqlite:///"))
+    folder = database.parent
+    if database_url != f"sqlite:///{folder}/{_DATABASE}" or not folder.name.startswith(_FOLDER_PREFIX):
+        return False
+    try:
+        made_by, status = (folder / _MAKER).read_text(encoding="ascii"), folder.lstat()
+    except (OSError, ValueError):
+        return False
+    is_private = status.st_uid == os.geteuid() and stat.S_IMODE(status.st_mode) == stat.S_IRWXU
+    return is_private and made_by in (str(os.getpid()), str(os.getppid()))
+
+
+def remove_own_demo(database_url: str) -> None:
+    """Delete the folder of this process's own demonstration, and never one that merely is called as those are."""
+    if is_own_demo(database_url):
+        shutil.rmtree(Path(database_url.removeprefix("sqlite:///")).parent, ignore_errors=True)
+
+
 _COMMANDS = """\
 Nuovo is about to serve {url} with a throw-away database, the user "{user}" and two sessions.
 Paste these into another terminal, in this order:
@@ -64,13 +98,12 @@ TOKEN={laptop}
 ANSWER=$(curl -s -X POST {url}/refresh_token -H "Authorization: Bearer $TOKEN"); echo "$ANSWER"
 NEXT=$(echo "$ANSWER" | sed 's/.*"refresh_token":"\\([^"]*\\)".*/\\1/')
 
-# 2. Replay the old token at once, as a second tab or a retry would: the same next token again (200)
+# 2. Present the old token once more, as a second tab or a retry would: the same next token again (200)
 #    (the grace is {grace} seconds here; after that it is a lost answer, recovered once, for a day)
 curl -s -X POST {url}/refresh_token -H "Authorization: Bearer $TOKEN"; echo
 
-# 3. Use the next token, wait until the grace is over, then reuse the old one, as a thief would (401) …
-curl -s -X POST {url}/refresh_token -H "Authorization: Bearer $NEXT"; echo
-sleep {wait}
+# 3. When the grace is over the next token rotates (200). Whoever comes with the old one now has stolen it (401) …
+sleep {wait}; curl -s -X POST {url}/refresh_token -H "Authorization: Bearer $NEXT"; echo
 curl -s -X POST {url}/refresh_token -H "Authorization: Bearer $TOKEN"; echo
 #    … which ends the whole session, for the thief and for {user} (401)
 curl -s -X POST {url}/refresh_token -H "Authorization: Bearer $NEXT"; echo

@@ -1,30 +1,32 @@
 """What the command line can do with a service."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from domain.use_cases.end_all_sessions import EndAllSessions
-from domain.use_cases.end_session import EndSession
-from domain.use_cases.list_sessions import ListSessions
-from domain.use_cases.purge_expired_sessions import PurgeExpiredSessions
-from domain.use_cases.start_session import StartSession
+from domain.use_cases.service import Service
+from ports.sessions import Sessions
 from ports.user_directory import UserDirectory
+from ports.users import Users
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operations:
     """The use cases and tools of an operator, wired to one database."""
 
-    start: StartSession
-    list_sessions: ListSessions
-    end: EndSession
-    end_all: EndAllSessions
-    purge: PurgeExpiredSessions
-    users: UserDirectory
+    service: Service
+    sessions: Sessions
+    users: Users
+    directory: UserDirectory
+    reads_directory: bool
+    """Whether users are looked up in `directory`, and not in a table of the application's own."""
     migrate: Callable[[], list[str]]
     """Apply pending migrations and return their names."""
     check_ready: Callable[[], None]
     """Raise `StoreUnavailableError` unless the service could do its work."""
+    describe: Callable[[], Iterable[str]]
+    """Do as `check_ready`, and tell in words what the service works with and what it cannot do."""
+    public_keys: Mapping[str, object]
+    """What others verify access tokens with, as a JWK Set (RFC 7517)."""
 
 
 OpenOperations = Callable[[Mapping[str, str] | None], tuple[Operations, list[tuple[str, str]]]]

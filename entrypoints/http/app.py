@@ -1,87 +1,83 @@
 """The Falcon application: routes, middleware, error handlers. Pure: nothing happens at import."""
 
 import re
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
 
 import falcon
 from structlog.contextvars import bind_contextvars, unbind_contextvars
 
 from domain.model.tokens import new_id
-from domain.use_cases.authenticate_access_token import AuthenticateAccessToken
-from domain.use_cases.end_all_sessions import EndAllSessions
-from domain.use_cases.end_session import EndSession
-from domain.use_cases.list_sessions import ListSessions
-from domain.use_cases.refresh_access_token import RefreshAccessToken
-from domain.use_cases.revoke_token import RevokeToken
-from domain.use_cases.start_session import StartSession
+from domain.use_cases.service import Service
+from entrypoints.http.addresses import ClientAddresses
 from entrypoints.http.client import ClientResource, DemoResource, DemoSignInResource
 from entrypoints.http.credentials import RefreshTokenCredential, ServiceCredentials
 from entrypoints.http.cross_site import Cors, CrossSiteGuard
 from entrypoints.http.documentation import DocsResource, OpenApiResource
 from entrypoints.http.errors import ErrorHandlers
 from entrypoints.http.health import LiveResource, ReadyResource
+from entrypoints.http.metrics import Metrics, MetricsResource, RequestTimes
+from entrypoints.http.oauth import server as paths
+from entrypoints.http.oauth.introspect import IntrospectResource
+from entrypoints.http.oauth.revoke import RevokeResource
+from entrypoints.http.oauth.server import AuthorizationServer
+from entrypoints.http.oauth.token import TokenResource
+from entrypoints.http.own_sessions import OwnSessionResource, OwnSessionsResource
+from entrypoints.http.published import PublishedResource
 from entrypoints.http.refresh_cookie import RefreshCookie
 from entrypoints.http.refresh_token import RefreshTokenResource
 from entrypoints.http.request_body import check_announced_size
 from entrypoints.http.revoke_token import RevokeTokenResource
-from entrypoints.http.sessions import SessionResource, SessionsResource
+from entrypoints.http.users_sessions import (
+    SignInResource,
+    UsersSessionResource,
+    UsersSessionsResource,
+    keep_user_in_one_segment,
+)
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UseCases:
-    """All that can be asked of the service over HTTP."""
-
-    refresh: RefreshAccessToken
-    revoke: RevokeToken
-    start: StartSession
-    authenticate: AuthenticateAccessToken
-    list_sessions: ListSessions
-    end: EndSession
-    end_all: EndAllSessions
-    check_ready: Callable[[], None]
-
-
 def create_app(
-    use_cases: UseCases,
+    service: Service,
     *,
+    check_ready: Callable[[], None],
     cookie: RefreshCookie,
     service_credentials: Collection[str] = (),
     allowed_origins: Collection[str] = (),
+    server: AuthorizationServer | None = None,
+    public_keys: Mapping[str, object] | None = None,
+    trusted_proxies: Collection[str] = (),
+    metrics: Metrics | None = None,
+    metrics_credentials: Collection[str] = (),
     demo_user: str | None = None,
 ) -> "falcon.App[falcon.Request, falcon.Response]":
-    """Return the WSGI application over `use_cases`.
+    """Return the WSGI application over `service`. `check_ready` raises `StoreUnavailableError` while it cannot work.
 
-    `allowed_origins` are those of other hosts whose pages may use the cookie and read answers.
+    `service_credentials` are secrets or `name:secret`; `allowed_origins` are those of other hosts whose pages may use
+    the cookie and read answers; `public_keys` is the JWK Set that access tokens are verified with; `trusted_proxies`
+    are those who are believed about whom they forward for.
     With `demo_user`, anybody on this machine is signed in as that user at `/demo`.
     """
-    app = falcon.App(middleware=_EveryRequest())
+    app = falcon.App(middleware=[] if metrics is None else RequestTimes(metrics.observe_request))
+    app.add_middleware(_EveryRequest(ClientAddresses(trusted_proxies)))
     if allowed_origins:
         app.add_middleware(Cors(allowed_origins))
-    ErrorHandlers(cookie).register(app)
+    ErrorHandlers(cookie, service.record).register(app)
 
     credential = RefreshTokenCredential(cookie, CrossSiteGuard(allowed_origins))
-    app.add_route("/refresh_token", RefreshTokenResource(credential, cookie, use_cases.refresh))
-    app.add_route("/revoke_token", RevokeTokenResource(credential, cookie, use_cases.revoke))
-    app.add_route(
-        "/sessions",
-        SessionsResource(
-            services=ServiceCredentials(service_credentials),
-            cookie=cookie,
-            start=use_cases.start,
-            authenticate=use_cases.authenticate,
-            list_sessions=use_cases.list_sessions,
-            end_all=use_cases.end_all,
-        ),
-    )
-    app.add_route(
-        "/sessions/{session_id}",
-        SessionResource(cookie=cookie, authenticate=use_cases.authenticate, end=use_cases.end),
-    )
+    app.add_route("/refresh_token", RefreshTokenResource(credential, cookie, service.refresh))
+    app.add_route("/revoke_token", RevokeTokenResource(credential, cookie, service.revoke))
+    services = ServiceCredentials(service_credentials)
+    own = OwnSessionsResource(service, cookie)
+    app.add_route("/sessions", _SessionsOfBoth(SignInResource(service, services, cookie), own))
+    app.add_route("/sessions/{session_id}", OwnSessionResource(service, cookie))
+    app.add_route("/users/{user_id}/sessions", UsersSessionsResource(service, services))
+    app.add_route("/users/{user_id}/sessions/{session_id}", UsersSessionResource(service, services))
+    _add_oauth(app, service, services, server or AuthorizationServer(), public_keys or {"keys": []})
     app.add_route("/health/live", LiveResource())
-    app.add_route("/health/ready", ReadyResource(use_cases.check_ready))
+    app.add_route("/health/ready", ReadyResource(check_ready))
+    if metrics is not None:
+        app.add_route("/metrics", MetricsResource(ServiceCredentials(metrics_credentials), metrics))
     app.add_route("/openapi.json", OpenApiResource())
     docs = DocsResource()
     app.add_route("/docs", docs)
@@ -91,20 +87,47 @@ def create_app(
         demo = DemoResource()
         app.add_route("/demo", demo)
         app.add_route("/demo/{asset}", demo, suffix="asset")
-        app.add_route("/demo/sign_in", DemoSignInResource(demo_user, use_cases.start, cookie))
+        app.add_route("/demo/sign_in", DemoSignInResource(demo_user, service.start, cookie))
     return app
+
+
+def _add_oauth(
+    app: "falcon.App[falcon.Request, falcon.Response]",
+    service: Service,
+    services: ServiceCredentials,
+    server: AuthorizationServer,
+    public_keys: Mapping[str, object],
+) -> None:
+    app.add_route(paths.TOKEN, TokenResource(service.refresh, server.client_id))
+    app.add_route(paths.REVOKE, RevokeResource(service, server.client_id))
+    app.add_route(paths.INTROSPECT, IntrospectResource(service.introspect, services, server))
+    app.add_route(paths.JWKS, PublishedResource(public_keys))
+    metadata = server.metadata(has_keys=bool(public_keys["keys"]), has_services=bool(services))
+    if metadata is not None:
+        app.add_route(paths.METADATA, PublishedResource(metadata))
+
+
+class _SessionsOfBoth:
+    """`/sessions`, one path for two audiences: begun by the login service, seen and ended by their user."""
+
+    def __init__(self, sign_in: SignInResource, own: OwnSessionsResource) -> None:
+        self.on_post, self.on_get, self.on_delete = sign_in.on_post, own.on_get, own.on_delete
 
 
 class _EveryRequest:
     """What holds for every request, whatever it asks for."""
 
+    def __init__(self, addresses: ClientAddresses) -> None:
+        self._addresses = addresses
+
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Give the request an identifier for the logs: the caller's own, if it is harmless, or a new one."""
+        """Give the logs the client's address and an identifier: the caller's own, if it is harmless, or a new one."""
         given = req.env.get("HTTP_X_REQUEST_ID", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else new_id()
-        bind_contextvars(request_id=request_id)
+        bind_contextvars(request_id=request_id, client=self._addresses.of(req))
         resp.set_header("X-Request-ID", request_id)
         check_announced_size(req)
+        keep_user_in_one_segment(req)
 
     def process_response(
         self, req: falcon.Request, resp: falcon.Response, resource: object, req_succeeded: bool
@@ -116,4 +139,4 @@ class _EveryRequest:
             resp.set_header("Pragma", "no-cache")
         if req.method == "OPTIONS" and req_succeeded:
             resp.status = 204
-        unbind_contextvars("request_id")
+        unbind_contextvars("request_id", "client")

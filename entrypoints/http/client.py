@@ -5,10 +5,12 @@ database, for one user, and only under a name of this machine.
 """
 
 from importlib.resources import files
+from ipaddress import ip_address
 
 import falcon
 
-from domain.use_cases.start_session import StartSession
+from domain.model.actors import THE_USER
+from domain.use_cases.start_session import SessionTerms, StartSession
 from entrypoints.http.cross_site import CrossSiteGuard
 from entrypoints.http.envelope import fail, succeed
 from entrypoints.http.errors import InvalidFieldError
@@ -71,9 +73,9 @@ class DemoSignInResource:
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Start a session for the page itself: by cookie, or by header for the page's experiment with old tokens."""
-        # APPSEC: under a name of this machine alone, so that neither a network that the demonstration was bound to
-        # nor a foreign name that was made to lead here (DNS rebinding) is signed in; and for this page alone.
-        if not _is_loopback(req.env.get("HTTP_HOST", "")):
+        # APPSEC: from this machine alone, whatever name is asked for; under a name of it alone, so that no foreign name
+        # that was made to lead here (DNS rebinding) is signed in; and for this page alone.
+        if not _is_this_machine(req.env.get("REMOTE_ADDR", "")) or not _is_loopback(req.env.get("HTTP_HOST", "")):
             fail(resp, 403, "The demo signs in on localhost only.")
             return
         self._guard.check(req)
@@ -81,7 +83,7 @@ class DemoSignInResource:
         transport = fields.get("transport")
         if not isinstance(transport, str) or transport not in _DEVICES or len(fields) > 1:
             raise InvalidFieldError('transport: must be "header" or "cookie", and is the only field.')
-        pair = self._start(self._user_id, _DEVICES[transport])
+        pair = self._start(self._user_id, SessionTerms(device=_DEVICES[transport]), by=THE_USER)
         data = {
             "session_id": pair.session_id,
             "access_token": pair.access_token,
@@ -89,6 +91,14 @@ class DemoSignInResource:
         }
         self._cookie.deliver(pair, resp, data, by_cookie=transport == "cookie")
         succeed(resp, data, code=201)
+
+
+def _is_this_machine(peer: str) -> bool:
+    try:
+        address = ip_address(peer)
+    except ValueError:
+        return False
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 def _is_loopback(host: str) -> bool:

@@ -37,13 +37,14 @@ class RefreshCookie:
             return
         # APPSEC: what a script must not see is never in a body as well.
         if by_cookie:
-            self.set(resp, pair.refresh_token, max_age=pair.refresh_token_expires_in)
+            self.set(resp, pair.refresh_token, max_age=pair.refresh_token_expires_in if pair.remember else None)
         else:
             data["refresh_token"] = pair.refresh_token
 
-    def set(self, resp: falcon.Response, token: str, *, max_age: int) -> None:
-        """Send `token`; the browser keeps it for `max_age` seconds, the rest of the token's life."""
-        resp.append_header("Set-Cookie", f"{self.name}={token}; Max-Age={max_age}{self._attributes()}")
+    def set(self, resp: falcon.Response, token: str, *, max_age: int | None) -> None:
+        """Send `token`; the browser keeps it for `max_age` seconds, or for `None` until it is closed."""
+        lasting = "" if max_age is None else f"; Max-Age={max_age}"
+        resp.append_header("Set-Cookie", f"{self.name}={token}{lasting}{self._attributes()}")
 
     def clear(self, resp: falcon.Response) -> None:
         """Make the browser forget the cookie, which it does only if every attribute is repeated."""

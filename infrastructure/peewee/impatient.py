@@ -22,6 +22,8 @@ class ImpatientConnection(Connection[Any]):
     """Gives an exchange up when its time is over. Nobody knows then what the server did, and it is of no more use."""
 
     patience: float | None = PATIENCE
+    is_pooled = False
+    """Whether a pooler such as PgBouncer stands between, so that the server's process may change at any time."""
 
     def wait(self, gen: Generator[Any, Any, _Result], *args: Any, **options: Any) -> _Result:
         """Run an exchange. Raises `QueryCanceled` when it takes too long."""

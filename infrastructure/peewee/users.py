@@ -1,34 +1,33 @@
 """Users in a table: the built-in one, or one of the application's own."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
-from uuid import UUID
 
-from peewee import SQL, Table, fn
+from peewee import Table
 
 from domain.model.errors import StoreUnavailableError
 from domain.model.users import User
-from infrastructure.peewee.database import Engine
-from infrastructure.peewee.statement import Statement, slot
-from infrastructure.peewee.tables import Expression, users
+from infrastructure.peewee.engine import Engine, UnencodableError
+from infrastructure.peewee.lookup import Lookup, look_up
+from infrastructure.peewee.relation import Attribute, Relation, find_relation
+from infrastructure.peewee.statement import slot
+from infrastructure.peewee.tables import users
 from ports.user_directory import UserDirectory
 from ports.users import Users
-
-_MAX_INTEGER_KEY = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsersTable:
     """Where the application keeps its users. `name` may carry a schema, as in `accounts.users`.
 
-    A user is active while `active_column` is true. If it is not named, a column called `active` counts where there is
-    one, and without one every user is active.
+    A user is active while `active_column` is true or 1. If it is not named, a column called `active` counts where
+    there is one, and without one every user is active. `claims` are columns and what access tokens call them.
     """
 
     name: str = "nuovo_users"
     id_column: str = "id"
     active_column: str | None = None
+    claims: tuple[tuple[str, str], ...] = ()
 
 
 class PeeweeUsers(Users):
@@ -36,61 +35,96 @@ class PeeweeUsers(Users):
 
     def __init__(self, engine: Engine, table: UsersTable) -> None:
         """Take an engine, of the application's own database if it has one; nothing is connected yet."""
-        self._engine = engine
+        self.engine = engine
         self._table = table
-        self._lookup: Lookup | None = None
+        self._known: tuple[Relation, Lookup] | None = None
 
     def find(self, user_id: str) -> User | None:
-        """Read the row whose key is `user_id` in the key's own type."""
-        lookup = self._lookup or self.inspect()
+        """Read the row whose key is exactly `user_id`. Raises `StoreUnavailableError`, also if there are several."""
+        lookup = self.lookup()
         try:
             key = lookup.to_key(user_id)
         except ValueError:
             return None
-        rows = self._engine.select(lookup.statement, {"user_key": key})
-        return User(id=user_id, active=bool(rows[0][0])) if rows else None
-
-    def lookup_within(self, engine: Engine) -> "Lookup | None":
-        """Return how a statement of `engine` can see that a user is active, or `None` if it cannot."""
-        if engine is not self._engine:
+        try:
+            rows = self.engine.select(lookup.statement, {"user_key": key, "user_id": user_id})
+        except UnencodableError:
             return None
-        lookup = self._lookup or self.inspect()
-        return lookup if lookup.is_active is not None else None
+        if len(rows) > 1:
+            raise StoreUnavailableError(f"users table {self._table.name} has several rows of one key")
+        if not rows:
+            return None
+        ((active, *claims),) = rows
+        return User(id=user_id, active=active == 1, claims=lookup.read_claims(claims))
 
-    def inspect(self) -> "Lookup":
-        """Learn the table's columns. Raises `StoreUnavailableError` if it is not there or lacks a column."""
-        schema, _, name = self._table.name.rpartition(".")
-        columns = self._engine.attempt(lambda: self._engine.peewee.get_columns(name, schema or None))
-        types = {column.name: column.data_type.lower() for column in columns}
-        if not types:
-            raise StoreUnavailableError(f"there is no users table {self._table.name}")
-        active = self._table.active_column or ("active" if "active" in types else None)
-        for column in filter(None, (self._table.id_column, active)):
-            if column not in types:
-                raise StoreUnavailableError(f"users table {self._table.name} has no column {column}")
-        source = Table(name, list(types), schema=schema or None)
-        has_key = getattr(source, self._table.id_column) == slot("user_key")
-        query = source.select(getattr(source, active) if active else SQL("1")).where(has_key)
-        is_active = None
+    def lookup(self) -> Lookup:
+        """Return how statements of this engine find users. Raises `StoreUnavailableError` until that is known."""
+        return self._known[1] if self._known else self.inspect()
+
+    def inspect(self) -> Lookup:
+        """Read the table's columns anew. Raises `StoreUnavailableError` if it cannot be used, and says why."""
+        relation, key, active, claims = self._read()
+        if self._known is None or self._known[0] != relation:
+            schema, _, name = self._table.name.rpartition(".")
+            source = Table(name, schema=schema or None)
+            try:
+                self._known = relation, look_up(self.engine, source, key, active, claims)
+            except ValueError as error:
+                raise StoreUnavailableError(f"users table {self._table.name}: {error}") from None
+        lookup = self._known[1]
+        # No user has this key; but it shows that the query runs, whatever a view is made of.
+        self.engine.select(lookup.statement, {"user_key": None, "user_id": None})
+        return lookup
+
+    def describe(self) -> Iterator[str]:
+        """Yield in words what decides about users. Raises `StoreUnavailableError` as `inspect` does."""
+        self.inspect()
+        relation, key, active, claims = self._read()
+        yield f"Users are the rows of {relation.kind} {self._table.name}; their key is {key.name} ({key.type})."
         if active is None:
-            is_active = fn.EXISTS(source.select(SQL("1")).where(has_key))
-        elif true := _true_of(types[active]):
-            is_active = fn.EXISTS(source.select(SQL("1")).where(has_key & (getattr(source, active) == true)))
-        self._lookup = Lookup(
-            statement=self._engine.compile(query),
-            to_key=_key_of(types[self._table.id_column]),
-            is_active=is_active,
+            yield "No column decides who is active: every user is."
+        else:
+            yield f"A user is active while {active.name} ({active.type}) is true or 1."
+        for name, column in claims.items():
+            yield f"Access tokens have {column.name} ({column.type}) as claim {name}."
+        if relation.hides_rows:
+            yield "Policies of the database decide which of its rows Nuovo sees; a user it does not see is unknown."
+        if not key.is_unique:
+            yield f"That {key.name} is unique cannot be verified; a user with several rows is not served."
+
+    def _read(self) -> tuple[Relation, Attribute, Attribute | None, dict[str, Attribute]]:
+        """Return the table and the columns of it that are used: key, active, and claims by name."""
+        table = self._table
+        schema, _, name = table.name.rpartition(".")
+        relation = find_relation(self.engine, schema or None, name)
+        if relation is None:
+            raise StoreUnavailableError(f"there is no users table {table.name}")
+        key = self._column(relation, table.id_column)
+        # APPSEC: a table without a unique key lets one row say that a user is active and another that they are not.
+        if relation.kind == "table" and not key.is_unique:
+            raise StoreUnavailableError(
+                f"users table {table.name} has no primary key or unique index on {key.name} alone"
+            )
+        # APPSEC: a column called active is there to be heeded, whatever its case.
+        called_active = sorted((column for column in relation.columns if column.lower() == "active"), reverse=True)
+        active = table.active_column or next(iter(called_active), None)
+        return (
+            relation,
+            key,
+            self._column(relation, active) if active else None,
+            {claim: self._column(relation, column) for column, claim in table.claims},
         )
-        return self._lookup
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lookup:
-    """How users are found in a table: a query by `user_key`, and a condition on it that holds of active users only."""
-
-    statement: Statement
-    to_key: Callable[[str], Any]
-    is_active: Expression | None
+    def _column(self, relation: Relation, name: str) -> Attribute:
+        column = relation.columns.get(name)
+        if column is None:
+            raise StoreUnavailableError(f"users table {self._table.name} has no column {name}")
+        # APPSEC: what the role may not see must never count as if it were not there.
+        if not column.is_readable:
+            raise StoreUnavailableError(
+                f"users table {self._table.name}: the database role may not read column {name}; grant it SELECT"
+            )
+        return column
 
 
 class PeeweeUserDirectory(UserDirectory):
@@ -104,12 +138,15 @@ class PeeweeUserDirectory(UserDirectory):
                 conflict_target=[users.id], update={users.active: slot("active")}
             )
         )
+        self._get = engine.compile(users.select(users.active).where(users.id == slot("id")))
         self._remove = engine.compile(users.delete().where(users.id == slot("id")))
         self._list = engine.compile(users.select(users.id, users.active).order_by(users.id))
 
-    def put(self, user: User) -> None:
+    def put(self, user: User) -> User | None:
         """Insert the user, or update the one of this identifier."""
+        before = self._engine.select(self._get, {"id": user.id})
         self._engine.write_to_disk(self._add, {"id": user.id, "active": user.active})
+        return User(id=user.id, active=bool(before[0][0])) if before else None
 
     def remove(self, user_id: str) -> bool:
         """Delete the row."""
@@ -118,35 +155,3 @@ class PeeweeUserDirectory(UserDirectory):
     def list(self) -> list[User]:
         """Read the whole table."""
         return [User(id=id_, active=bool(active)) for id_, active in self._engine.select(self._list, {})]
-
-
-def _true_of(declared_type: str) -> Expression | None:
-    """Return what an active user's column of this type holds, or `None` if that is for `find` to say, not for SQL."""
-    if declared_type.startswith("bool"):
-        return SQL("TRUE")
-    return SQL("1") if "int" in declared_type else None
-
-
-def _key_of(declared_type: str) -> Callable[[str], Any]:
-    """Return how a user's identifier becomes a key of a column of this type; `ValueError` if it cannot."""
-    if "int" in declared_type or declared_type.startswith(("numeric", "decimal", "serial", "bigserial")):
-        return _integer_key
-    if declared_type == "uuid":
-        return _uuid_key
-    return str
-
-
-def _integer_key(user_id: str) -> int:
-    """Return a canonical decimal as an integer: `007`, `+7` and `7.0` are nobody, so no two spellings meet."""
-    key = int(user_id)
-    if str(key) != user_id or not -_MAX_INTEGER_KEY <= key <= _MAX_INTEGER_KEY:
-        raise ValueError
-    return key
-
-
-def _uuid_key(user_id: str) -> str:
-    """Return a UUID in its canonical form, and refuse every other spelling of it."""
-    key = str(UUID(user_id))
-    if key != user_id:
-        raise ValueError
-    return key

@@ -9,7 +9,9 @@ from click.testing import CliRunner, Result
 
 from domain.model.errors import StoreUnavailableError
 from entrypoints.cli.app import create_cli
+from entrypoints.cli.keys import keys_group
 from entrypoints.cli.operations import Operations
+from infrastructure.authlib.keys import generate_private_key, public_half
 from tests.fakes.service import FakeService
 
 Nuovo = Callable[..., Result]
@@ -24,20 +26,23 @@ class Opener:
         self.problems: list[str] = []
         self.migrations = ["0001_sessions"]
         self.trouble: str | None = None
+        self.reads_directory = True
+        self.public_keys: Mapping[str, object] = {"keys": []}
 
     def __call__(self, environment: Mapping[str, str] | None) -> tuple[Operations, list[tuple[str, str]]]:
         if self.problems:
             raise click.ClickException("\n".join(self.problems))
         service = self.service
         operations = Operations(
-            start=service.start,
-            list_sessions=service.list_sessions,
-            end=service.end,
-            end_all=service.end_all,
-            purge=service.purge,
+            service=service,
+            sessions=service.sessions,
             users=service.users,
+            directory=service.users,
+            reads_directory=self.reads_directory,
             migrate=self._migrate,
             check_ready=self._check_ready,
+            describe=self._describe,
+            public_keys=self.public_keys,
         )
         return operations, SETTINGS
 
@@ -45,6 +50,10 @@ class Opener:
         self._check_ready()
         applied, self.migrations = self.migrations, []
         return applied
+
+    def _describe(self) -> list[str]:
+        self._check_ready()
+        return ["No column decides who is active: every user is."]
 
     def _check_ready(self) -> None:
         if self.trouble is not None:
@@ -60,8 +69,9 @@ def opener(service: FakeService) -> Opener:
 def nuovo(opener: Opener) -> Nuovo:
     """Return `nuovo` as a function of its arguments."""
 
-    def run(*arguments: str) -> Result:
-        result = CliRunner().invoke(create_cli(opener), arguments)
+    def run(*arguments: str, stdin: str = "") -> Result:
+        keys = keys_group(generate=generate_private_key, public_half=public_half)
+        result = CliRunner().invoke(create_cli(opener, keys=keys), arguments, input=stdin)
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
         return result
 

@@ -32,6 +32,8 @@ def test_check_shows_the_settings(nuovo: Nuovo) -> None:
         "NUOVO_SECRET_KEY    …\n"
         "NUOVO_REPLAY_GRACE  30\n"
         "\n"
+        "No column decides who is active: every user is.\n"
+        "\n"
         "The settings are fine and the database is ready.\n"
     )
 
@@ -48,20 +50,20 @@ def test_check_says_that_the_database_is_not_ready(nuovo: Nuovo, opener: Opener)
 
 
 def test_migrate_says_that_the_database_is_away(nuovo: Nuovo, opener: Opener) -> None:
-    opener.trouble = "the connection has died: OperationalError"
+    opener.trouble = "the server refuses connections: nothing listens there"
     result = nuovo("migrate")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == (
-        "Error: The database cannot do this: the connection has died: OperationalError. Try: nuovo check\n"
+        "Error: The database cannot do this: the server refuses connections: nothing listens there. Try: nuovo check\n"
     )
 
 
 @pytest.mark.parametrize("as_json", [True, False])
 def test_purge_counts_what_it_removed(nuovo: Nuovo, service: FakeService, *, as_json: bool) -> None:
     for user in ("ada", "ada", "bob"):
-        service.start(user)
+        service.sign_in(user)
     service.clock.advance(service.policy.refresh_token_ttl - 1)
-    service.start("ada")
+    service.sign_in("ada")
     assert json_of(nuovo("purge", "--json")) == {"removed": 0}
     service.clock.advance(1)
     if as_json:

@@ -4,8 +4,11 @@ from typing import Any
 
 import pytest
 
+from domain.model.actors import THE_OPERATOR
 from domain.model.errors import InvalidRefreshTokenError
 from domain.model.users import User
+from ports.security_log import Happening
+from ports.sessions import Page
 from tests.cli.conftest import Nuovo, json_of
 from tests.fakes.clock import START
 from tests.fakes.service import FakeService
@@ -47,7 +50,7 @@ def test_start_refuses_a_device_that_no_terminal_could_show(nuovo: Nuovo, device
     assert "--device must have at most 255 printable characters" in result.stderr
 
 
-def test_list_prints_an_array_the_last_used_first(nuovo: Nuovo, service: FakeService) -> None:
+def test_list_prints_an_array_the_newest_first(nuovo: Nuovo, service: FakeService) -> None:
     first = started(nuovo, "ada", "--device", "Phone")
     service.clock.advance(60)
     second = started(nuovo, "ada")
@@ -56,20 +59,31 @@ def test_list_prints_an_array_the_last_used_first(nuovo: Nuovo, service: FakeSer
     started(nuovo, "bob")
     assert json_of(nuovo("sessions", "list", "ada", "--json")) == [
         {
-            "id": first["session_id"],
-            "device": "Phone",
-            "started_at": START,
-            "last_seen_at": START + 120,
-            "expires_at": START + 120 + 14 * 86_400,
-        },
-        {
             "id": second["session_id"],
             "device": "",
             "started_at": START + 60,
             "last_seen_at": START + 60,
             "expires_at": START + 60 + 14 * 86_400,
         },
+        {
+            "id": first["session_id"],
+            "device": "Phone",
+            "started_at": START,
+            "last_seen_at": START + 120,
+            "expires_at": START + 120 + 14 * 86_400,
+        },
     ]
+
+
+def test_list_prints_all_however_many_there_are(
+    nuovo: Nuovo, service: FakeService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("entrypoints.cli.sessions._PAGE", 2)
+    ids = {service.sign_in().session_id for _ in range(5)}
+    printed = json_of(nuovo("sessions", "list", "ada", "--json"))
+    assert isinstance(printed, list)
+    assert len(printed) == 5
+    assert {each["id"] for each in printed} == ids
 
 
 def test_list_for_people(nuovo: Nuovo) -> None:
@@ -89,7 +103,7 @@ def test_revoke_one_session(nuovo: Nuovo, service: FakeService) -> None:
     """Only that one ends; a second time there is nothing left to end."""
     phone, laptop = started(nuovo, "ada"), started(nuovo, "ada")
     result = nuovo("sessions", "revoke", "--session", phone["session_id"])
-    assert (result.exit_code, result.stdout) == (0, f"Session {phone['session_id']} is over.\n")
+    assert (result.exit_code, result.stdout) == (0, f"Session {phone['session_id']} of ada is over.\n")
     with pytest.raises(InvalidRefreshTokenError):
         service.refresh(phone["refresh_token"])
     service.refresh(laptop["refresh_token"])
@@ -100,18 +114,78 @@ def test_revoke_one_session(nuovo: Nuovo, service: FakeService) -> None:
 
 
 def test_revoke_all_sessions_of_a_user(nuovo: Nuovo, service: FakeService) -> None:
-    """And of nobody else; a user without sessions is no error."""
+    """And of nobody else; it says how many were live, and repeating it is no error."""
     mine, others = started(nuovo, "ada"), started(nuovo, "bob")
-    for _ in range(2):
+    for count in (1, 0):
         result = nuovo("sessions", "revoke", "--user", "ada")
-        assert (result.exit_code, result.stdout, result.stderr) == (0, "All sessions of ada are over.\n", "")
+        assert (result.exit_code, result.stderr) == (0, "")
+        assert result.stdout == f"All sessions of ada are over; {count} were live.\n"
     with pytest.raises(InvalidRefreshTokenError):
         service.refresh(mine["refresh_token"])
     service.refresh(others["refresh_token"])
 
 
+def test_revoke_of_a_user_who_is_not_there(nuovo: Nuovo, service: FakeService) -> None:
+    """A mistyped name is an error; one who is gone may still have sessions, which end."""
+    result = nuovo("sessions", "revoke", "--user", "eve")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "Error: There is no such user. Add one to the built-in table with: nuovo users add ID\n"
+
+    started(nuovo, "ada")
+    service.users.remove("ada")
+    result = nuovo("sessions", "revoke", "--user", "ada")
+    assert (result.exit_code, result.stdout) == (0, "All sessions of ada are over; 1 were live.\n")
+
+
+def test_what_an_operator_ends_is_in_the_log_as_theirs(nuovo: Nuovo, service: FakeService) -> None:
+    first = started(nuovo, "ada")
+    started(nuovo, "ada")
+    nuovo("sessions", "revoke", "--session", first["session_id"])
+    nuovo("sessions", "revoke", "--user", "ada")
+
+    assert [event.actor for event in service.log.events] == [THE_OPERATOR] * 4
+    assert [(event.user_id, event.count) for event in service.log.events[-2:]] == [("ada", None), ("ada", 1)]
+
+
 @pytest.mark.parametrize("arguments", [(), ("--session", "s" * 22, "--user", "ada")])
-def test_revoke_wants_one_of_the_two(nuovo: Nuovo, arguments: tuple[str, ...]) -> None:
+def test_revoke_wants_one_of_the_three(nuovo: Nuovo, arguments: tuple[str, ...]) -> None:
     result = nuovo("sessions", "revoke", *arguments)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "Give either --session ID or --user ID." in result.stderr
+    assert "Give one of --session ID, --user ID and --started-before INSTANT." in result.stderr
+
+
+def test_revoke_everybody(nuovo: Nuovo, service: FakeService) -> None:
+    """All who signed in before an instant, and nobody who did so at it or later."""
+    service.sign_in("ada")
+    service.sign_in("bob")
+    service.clock.advance(60)
+    later = service.sign_in("ada")
+
+    result = nuovo("sessions", "revoke", "--started-before", "2027-01-15T08:01:00Z", "--yes")
+
+    assert result.exit_code == 0
+    assert result.stdout == (
+        "All sessions of all users that started before 2027-01-15 08:01:00Z are over; 2 were live.\n"
+    )
+    assert [session.token.session_id for session in service.list_sessions("ada", Page(limit=9))] == [later.session_id]
+    assert service.list_sessions("bob", Page(limit=9)) == []
+    event = service.log.events[-1]
+    assert (event.happening, event.actor, event.count) == (Happening.EVERYBODY_ENDED, THE_OPERATOR, 2)
+
+
+def test_revoke_everybody_asks_first(nuovo: Nuovo, service: FakeService) -> None:
+    """No answer is no."""
+    service.sign_in("ada")
+    result = nuovo("sessions", "revoke", "--started-before", "now")
+    assert result.exit_code == 1
+    assert "will be over for good. Go on? [y/N]" in result.stdout
+    assert len(service.list_sessions("ada", Page(limit=9))) == 1
+
+
+@pytest.mark.parametrize("instant", ["", "yesterday", "2027-13-01", "12:00", "1800000000"])
+def test_revoke_everybody_wants_an_instant(nuovo: Nuovo, service: FakeService, instant: str) -> None:
+    service.sign_in("ada")
+    result = nuovo("sessions", "revoke", "--started-before", instant, "--yes")
+    assert result.exit_code == 2
+    assert "must be an instant such as 2027-01-31T16:30:00Z, or: now" in result.stderr
+    assert len(service.list_sessions("ada", Page(limit=9))) == 1

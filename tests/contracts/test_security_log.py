@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 import structlog
 
+from domain.model.actors import THE_OPERATOR, THE_USER
 from domain.model.errors import RefusalCause
 from domain.model.sessions import RevocationReason
 from infrastructure.logs import StructlogSecurityLog, configure_logging
 from ports.security_log import Happening, SecurityEvent, SecurityLog
 from tests.fakes.security_log import FakeSecurityLog
+from tests.fakes.service import LOGIN
 
 EVENTS = [
     *(SecurityEvent(happening=happening) for happening in Happening),
@@ -24,6 +26,8 @@ EVENTS = [
         for cause in (*RefusalCause, *RevocationReason)
     ),
     SecurityEvent(happening=Happening.HEALED, user_id="o'brien \"=\\ {é} 🦉", generation=2**31, lost_generations=3),
+    *(SecurityEvent(happening=Happening.ENDED, actor=actor) for actor in (THE_USER, THE_OPERATOR, LOGIN)),
+    SecurityEvent(happening=Happening.ALL_ENDED, user_id="ada", actor=LOGIN, count=0, spared="s" * 22),
     SecurityEvent(happening=Happening.REFUSED, user_id="two\nlines\rand\0more"),
 ]
 
@@ -84,19 +88,23 @@ def test_an_event_in_json_has_the_fields_that_it_has(lines: Lines) -> None:
             "generation": event.generation,
             "cause": event.cause,
             "lost_generations": event.lost_generations,
+            "actor": event.actor and str(event.actor),
+            "count": event.count,
+            "spared": event.spared,
         }
         assert line == {name: value for name, value in fields.items() if value is not None}
 
 
 @pytest.mark.parametrize("as_json", [True, False])
 def test_what_people_should_look_at_is_a_warning(lines: Lines, *, as_json: bool) -> None:
-    """Refusals, ended sessions, and a store that had lost writes."""
+    """A stolen token, a forged one, and a store that had lost writes: not what anybody can send."""
     log = structlog_log(as_json=as_json)
-    for happening in Happening:
-        log.record(SecurityEvent(happening=happening))
+    for cause in RefusalCause:
+        log.record(SecurityEvent(happening=Happening.REFUSED, cause=cause))
 
-    warned = {happening for happening, line in zip(Happening, lines(), strict=True) if "warning" in line.lower()}
-    assert warned == {Happening.REFUSED, Happening.REVOKED, Happening.HEALED}
+    warned = {cause for cause, line in zip(RefusalCause, lines(), strict=True) if "warning" in line.lower()}
+    assert {RefusalCause.REUSED, RefusalCause.BAD_SIGNATURE} <= warned
+    assert not warned & {RefusalCause.MALFORMED, RefusalCause.EXPIRED, RefusalCause.REVOKED}
 
 
 def test_an_event_names_the_request_that_caused_it(lines: Lines) -> None:

@@ -15,21 +15,22 @@ from hypothesis import strategies as st
 from joserfc import jws
 from joserfc.jwk import KeySet, OctKey
 
+from domain.model.claims import REGISTERED, Claims
 from domain.model.errors import InvalidAccessTokenError, InvalidRefreshTokenError, RefusalCause
-from domain.model.sessions import MAX_SESSION_TTL
-from domain.model.tokens import MAX_GENERATION, AccessToken, RefreshToken, new_id
-from infrastructure.authlib.key_ring import KeyRing, WeakKeyError
+from domain.model.tokens import MAX_GENERATION, MAX_SESSION_TTL, RefreshToken, new_id
+from infrastructure.authlib.key_ring import KeyRing
+from infrastructure.authlib.keys import WeakKeyError
 from infrastructure.authlib.token_codec import AuthlibTokenCodec
 from ports.token_codec import TokenCodec
-from tests.builders import after_steps, new_session
+from tests.builders import access_token_of, first_token
 from tests.fakes.clock import START
 from tests.fakes.token_codec import FakeTokenCodec
 
 SECRET, OTHER_SECRET = "kD8vQ2mX7pL1sT4wZ9bN6cR3yH5jF0gA-eU", "Wq3nB8xK1vM6tC9zR2pS7dL4hJ0fG5yE_aO"
 ISSUER, AUDIENCE, CLIENT = "https://login.example.org", "https://api.example.org", "web"
-REFRESH_TOKEN = after_steps(new_session("ada"), 6).current_token()
+REFRESH_TOKEN = replace(first_token("ada"), generation=7, issued_at=START + 6, expires_at=START + 6 + 14 * 86_400)
 START_INSTANT = datetime.fromtimestamp(START, tz=UTC)
-ACCESS_TOKEN = AccessToken.issue(REFRESH_TOKEN, now=START, ttl=900)
+ACCESS_TOKEN = replace(access_token_of(REFRESH_TOKEN), claims={"role": "admin", "amr": ["pwd"]})
 
 
 def authlib_codec(secret: str = SECRET, *previous: str, issuer: str = ISSUER) -> AuthlibTokenCodec:
@@ -58,7 +59,7 @@ def test_what_was_written_is_read(codec: TokenCodec) -> None:
 
 
 def test_a_refresh_token_is_always_written_in_the_same_words(codec: TokenCodec) -> None:
-    """That is how a replay is answered with the session's one current token."""
+    """That is how a repeat is answered with the session's one current token."""
     assert codec.write_refresh_token(REFRESH_TOKEN) == codec.write_refresh_token(replace(REFRESH_TOKEN))
 
 
@@ -78,7 +79,7 @@ def test_the_token_type_is_checked(codec: TokenCodec) -> None:
 
 def test_reading_does_not_look_at_the_time(codec: TokenCodec) -> None:
     for start in (0, START - 10 * MAX_SESSION_TTL, START + 10 * MAX_SESSION_TTL):
-        token = new_session(now=start).current_token()
+        token = first_token(now=start)
 
         assert codec.read_refresh_token(codec.write_refresh_token(token)) == token
 
@@ -116,6 +117,14 @@ patient = settings(deadline=None, database=None, suppress_health_check=[HealthCh
 instants = st.integers(0, 253_402_300_799 - MAX_SESSION_TTL)
 user_ids = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=255)
 
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+values = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | texts
+applications_claims = st.dictionaries(
+    texts.filter(lambda name: bool(name) and name not in REGISTERED),
+    values | st.lists(values, max_size=3) | st.dictionaries(texts, values, max_size=3),
+    max_size=4,
+)
+
 
 @st.composite
 def refresh_tokens(draw: st.DrawFn) -> RefreshToken:
@@ -129,6 +138,7 @@ def refresh_tokens(draw: st.DrawFn) -> RefreshToken:
         ends_at=ends_at,
         issued_at=draw(instants),
         expires_at=draw(st.integers(0, ends_at)),
+        remember=draw(st.booleans()),
     )
 
 
@@ -140,11 +150,11 @@ def test_every_refresh_token_is_read_as_it_was_written(token: RefreshToken) -> N
     assert codec.read_refresh_token(codec.write_refresh_token(token)) == token
 
 
-@given(user_id=user_ids, issued_at=instants, life=st.integers(1, 86_400))
+@given(user_id=user_ids, issued_at=instants, life=st.integers(1, 86_400), claims=applications_claims)
 @patient
-def test_every_access_token_is_read_as_it_was_written(user_id: str, issued_at: int, life: int) -> None:
+def test_every_access_token_is_read_as_it_was_written(user_id: str, issued_at: int, life: int, claims: Claims) -> None:
     codec = authlib_codec()
-    token = AccessToken.issue(replace(REFRESH_TOKEN, user_id=user_id), now=issued_at, ttl=life)
+    token = replace(access_token_of(first_token(user_id), now=issued_at, ttl=life), claims=claims)
 
     assert codec.read_access_token(codec.write_access_token(token)) == token
 
@@ -217,7 +227,11 @@ def test_the_claims_of_both_tokens() -> None:
         "client_id": CLIENT,
         "iat": START,
         "exp": START + 900,
+        "role": "admin",
+        "amr": ["pwd"],
     }
+    forgetful = codec.write_refresh_token(replace(REFRESH_TOKEN, remember=False))
+    assert claims_of(jws.deserialize_compact(forgetful, key, ["HS256"])) == claims_of(refresh) | {"remember": False}
 
 
 def claims_of(signed: jws.CompactSignature) -> Any:

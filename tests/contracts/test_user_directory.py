@@ -3,21 +3,16 @@
 import pytest
 
 from domain.model.users import User
-from infrastructure.peewee.users import PeeweeUserDirectory
 from ports.user_directory import UserDirectory
-from tests.contracts.conftest import DATABASES, MigratedUrl
-from tests.contracts.engines import Engines
-from tests.fakes.users import FakeUsers
+from tests.stores import KINDS, Opened
 
 ADA, BOB, ZOE = User(id="ada"), User(id="bob"), User(id="zoé 📱")
 
 
-@pytest.fixture(params=["fake", *DATABASES])
-def directory(request: pytest.FixtureRequest, migrated_url_of: MigratedUrl, engines: Engines) -> UserDirectory:
+@pytest.fixture(params=KINDS)
+def directory(request: pytest.FixtureRequest, opened: Opened) -> UserDirectory:
     """Return an empty directory of each kind."""
-    if request.param == "fake":
-        return FakeUsers()
-    return PeeweeUserDirectory(engines.open(migrated_url_of(request.param)))
+    return opened(request.param).directory
 
 
 def test_a_new_directory_is_empty(directory: UserDirectory) -> None:

@@ -1,29 +1,27 @@
-"""Running services, on SQLite and on PostgreSQL."""
+"""Running services, on every kind of store."""
 
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.e2e.client import Client
-from tests.e2e.database import Database, Databases
+from tests.e2e.database import Beside, Databases
 from tests.e2e.nginx import GRANIAN, InnerDoor
 from tests.e2e.server import Nuovo
+from tests.stores import SERVED, Stores
 
-KINDS = ("sqlite", "postgres")
 _SERVER: type[Nuovo] = InnerDoor if GRANIAN else Nuovo
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=SERVED)
 def kind(request: pytest.FixtureRequest) -> str:
-    """Return the kind of database."""
+    """Return the kind of store."""
     return str(request.param)
 
 
 @pytest.fixture(scope="session")
-def databases(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
-    databases = Databases(tmp_path_factory.mktemp("databases"), postgres_url)
-    yield databases
-    databases.remove()
+def databases(stores: Stores) -> Databases:
+    return Databases(stores)
 
 
 @pytest.fixture
@@ -63,6 +61,8 @@ def client(nuovo: Nuovo) -> Iterator[Client]:
 
 
 @pytest.fixture
-def database(nuovo: Nuovo) -> Database:
-    """Return the database of `nuovo`."""
-    return Database(nuovo.environment["NUOVO_DATABASE_URL"])
+def beside(kind: str, nuovo: Nuovo, stores: Stores) -> Iterator[Beside]:
+    """Return the store of `nuovo`, opened beside it."""
+    beside = Beside(stores[kind], nuovo.environment["NUOVO_DATABASE_URL"])
+    yield beside
+    beside.close()

@@ -1,17 +1,13 @@
 """Databases for running services, and what tests see of them over connections of their own."""
 
-import os
-import shutil
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-import psycopg
-
-from infrastructure.peewee.database import open_engine
-from tests.e2e.server import Nuovo
+from domain.model.sessions import Session
+from domain.model.users import User
+from infrastructure.peewee.database_url import open_engine
+from tests.stores import Kind, Stores
 
 
 class Database:
@@ -22,16 +18,12 @@ class Database:
 
     def session(self, session_id: str) -> dict[str, Any]:
         """Return the row of a session."""
-        (row,) = self.run("SELECT * FROM nuovo_sessions WHERE id = ?", session_id)
+        (row,) = self.run("SELECT * FROM nuovo_sessions WHERE session_id = ?", session_id)
         return row
 
     def put_back(self, session_id: str, seconds: int) -> None:
         """Make everything of a session happen earlier, as if the test had waited so long."""
-        self.run(
-            "UPDATE nuovo_sessions SET rotated_at = rotated_at - ?, newer_mark_at = newer_mark_at - ?,"
-            " older_mark_at = older_mark_at - ? WHERE id = ?",
-            *(seconds, seconds, seconds, session_id),
-        )
+        self.run("UPDATE nuovo_sessions SET issued_at = issued_at - ? WHERE session_id = ?", seconds, session_id)
 
     def run(self, statement: str, *values: object) -> list[dict[str, Any]]:
         """Run one statement, commit it, and return its rows by column name."""
@@ -51,45 +43,38 @@ class Database:
             database.close()
 
 
-class Databases:
-    """Migrated databases with the users `ada` and `bob`, copied from one of each kind that the commands made."""
+class Beside:
+    """The store of a running service, through its ports."""
 
-    def __init__(self, folder: Path, server_url: str) -> None:
-        self._folder = folder
-        self._server_url = server_url
-        self._templates: dict[str, str] = {}
-        self._on_server: list[str] = []
+    def __init__(self, kind: Kind, url: str) -> None:
+        self._kind, self._url = kind, url
+        self._store = kind.open(url)
+
+    def session(self, session_id: str) -> Session:
+        """Return what is held of a session of `ada`."""
+        session = self._store.sessions.get("ada", session_id).session
+        assert session is not None
+        return session
+
+    def put_back(self, session_id: str, seconds: int) -> None:
+        """Make the last rotation of a session earlier, as if the test had waited so long."""
+        self._kind.put_back(self._url, session_id, seconds)
+
+    def close(self) -> None:
+        self._store.close()
+
+
+class Databases:
+    """Migrated databases with the users `ada` and `bob`."""
+
+    def __init__(self, stores: Stores) -> None:
+        self._stores = stores
 
     def new(self, kind: str) -> str:
         """Return the URL of a new database."""
-        if kind not in self._templates:
-            template = self._create(kind, "template0")
-            Nuovo(self._folder, self._url(kind, template)).prepare("ada", "bob")
-            self._templates[kind] = template
-        return self._url(kind, self._create(kind, self._templates[kind]))
-
-    def remove(self) -> None:
-        """Leave nothing on a server that somebody lent; the tests' own goes as a whole."""
-        if "NUOVO_TEST_POSTGRES_URL" not in os.environ:
-            return
-        for name in self._on_server:
-            self._run(f'DROP DATABASE "{name}" WITH (FORCE)')
-
-    def _create(self, kind: str, template: str) -> str:
-        name = f"test_{uuid.uuid4().hex}"
-        if kind == "postgres":
-            self._run(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
-            self._on_server.append(name)
-        elif kind in self._templates:
-            shutil.copyfile(self._folder / f"{template}.sqlite3", self._folder / f"{name}.sqlite3")
-        return name
-
-    def _url(self, kind: str, name: str) -> str:
-        if kind == "sqlite":
-            return f"sqlite:///{self._folder}/{name}.sqlite3"
-        head, _, parameters = self._server_url.partition("?")
-        return f"{head.rpartition('/')[0]}/{name}" + (f"?{parameters}" if parameters else "")
-
-    def _run(self, statement: str) -> None:
-        with psycopg.connect(self._server_url, autocommit=True) as connection:
-            connection.execute(statement.encode())
+        url = self._stores[kind].new()
+        store = self._stores[kind].open(url)
+        for user in ("ada", "bob"):
+            store.directory.put(User(id=user))
+        store.close()
+        return url

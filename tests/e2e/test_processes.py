@@ -25,7 +25,10 @@ def rows_locked(url: str, session_ids: list[str]) -> Iterator[None]:
             yield
     else:
         marks = ", ".join("?" * len(session_ids))
-        with Database(url).holding(f"SELECT 1 FROM nuovo_sessions WHERE id IN ({marks}) FOR UPDATE", *session_ids):  # noqa: S608
+        with Database(url).holding(
+            f"SELECT 1 FROM nuovo_sessions WHERE session_id IN ({marks}) FOR UPDATE",  # noqa: S608
+            *session_ids,
+        ):
             yield
 
 
@@ -42,7 +45,8 @@ def connections_of(nuovo: Nuovo) -> int:
 
 def test_what_a_client_saw_survives_sigkill(prepared_url: str, tmp_path: Path) -> None:
     """The whole service is killed under load; every client goes on from the last token that it was given."""
-    with Nuovo(tmp_path, prepared_url, workers=2) as nuovo:
+    every_use_rotates = {"NUOVO_REPLAY_GRACE": "0"}
+    with Nuovo(tmp_path, prepared_url, workers=2, environment=every_use_rotates) as nuovo:
         with Client(nuovo.url) as client:
             tokens = [client.sign_in(nuovo.service_credential, USER).refresh_token for _ in range(DEVICES)]
         busy = [Event() for _ in tokens]

@@ -1,17 +1,12 @@
 """The whole domain over fakes, wired as the composition root wires it over real adapters."""
 
-from dataclasses import dataclass, field
-
+from domain.model.actors import Actor, ActorKind
 from domain.model.sessions import SessionPolicy
+from domain.model.tokens import TokenPair
 from domain.model.users import User
-from domain.use_cases.authenticate_access_token import AuthenticateAccessToken
-from domain.use_cases.end_all_sessions import EndAllSessions
-from domain.use_cases.end_session import EndSession
-from domain.use_cases.list_sessions import ListSessions
-from domain.use_cases.purge_expired_sessions import PurgeExpiredSessions
-from domain.use_cases.refresh_access_token import RefreshAccessToken
-from domain.use_cases.revoke_token import RevokeToken
-from domain.use_cases.start_session import StartSession
+from domain.use_cases.service import Service
+from domain.use_cases.start_session import SessionTerms
+from infrastructure.two_places import RotationsInTwoPlaces
 from ports.sessions import Sessions
 from ports.token_codec import TokenCodec
 from tests.fakes.clock import FakeClock
@@ -20,60 +15,44 @@ from tests.fakes.sessions import FakeSessions
 from tests.fakes.token_codec import FakeTokenCodec
 from tests.fakes.users import FakeUsers
 
+_PORTS = ("clock", "tokens", "users", "sessions", "log")
+LOGIN = Actor(kind=ActorKind.SERVICE, name="login")
 
-@dataclass
-class FakeService:
-    """Every use case over the same ports. Any port may be replaced by a real adapter."""
 
-    policy: SessionPolicy = field(default_factory=SessionPolicy)
-    clock: FakeClock = field(default_factory=FakeClock)
-    tokens: TokenCodec = field(default_factory=FakeTokenCodec)
-    users: FakeUsers = field(default_factory=lambda: FakeUsers(User(id="ada"), User(id="bob")))
-    sessions: Sessions = field(default_factory=FakeSessions)
-    log: FakeSecurityLog = field(default_factory=FakeSecurityLog)
+class FakeService(Service):
+    """Every use case over the same ports. Any port and the policy may be given, or be replaced later."""
 
-    @property
-    def start(self) -> StartSession:
-        return StartSession(
-            clock=self.clock,
-            tokens=self.tokens,
-            users=self.users,
-            sessions=self.sessions,
-            log=self.log,
-            policy=self.policy,
-        )
+    def __init__(
+        self,
+        *,
+        policy: SessionPolicy | None = None,
+        clock: FakeClock | None = None,
+        tokens: TokenCodec | None = None,
+        users: FakeUsers | None = None,
+        sessions: Sessions | None = None,
+        log: FakeSecurityLog | None = None,
+    ) -> None:
+        self.clock = clock or FakeClock()
+        self.tokens = tokens or FakeTokenCodec()
+        self.users = users or FakeUsers(User(id="ada"), User(id="bob"))
+        self.sessions = sessions or FakeSessions()
+        self.log = log or FakeSecurityLog()
+        self.policy = policy or SessionPolicy()
 
-    @property
-    def refresh(self) -> RefreshAccessToken:
-        return RefreshAccessToken(
-            clock=self.clock,
-            tokens=self.tokens,
-            users=self.users,
-            sessions=self.sessions,
-            log=self.log,
-            policy=self.policy,
-        )
+    def __setattr__(self, name: str, value: object) -> None:
+        """Set a port or the policy and wire the use cases anew, as a restart with other settings does."""
+        super().__setattr__(name, value)
+        if name == "policy" or (name in _PORTS and hasattr(self, "policy")):
+            super().__init__(
+                clock=self.clock,
+                tokens=self.tokens,
+                users=self.users,
+                sessions=self.sessions,
+                rotations=RotationsInTwoPlaces(self.users, self.sessions),
+                log=self.log,
+                policy=self.policy,
+            )
 
-    @property
-    def revoke(self) -> RevokeToken:
-        return RevokeToken(clock=self.clock, tokens=self.tokens, sessions=self.sessions, log=self.log)
-
-    @property
-    def authenticate(self) -> AuthenticateAccessToken:
-        return AuthenticateAccessToken(clock=self.clock, tokens=self.tokens, sessions=self.sessions, policy=self.policy)
-
-    @property
-    def list_sessions(self) -> ListSessions:
-        return ListSessions(clock=self.clock, sessions=self.sessions)
-
-    @property
-    def end(self) -> EndSession:
-        return EndSession(clock=self.clock, sessions=self.sessions, log=self.log)
-
-    @property
-    def end_all(self) -> EndAllSessions:
-        return EndAllSessions(clock=self.clock, sessions=self.sessions, log=self.log)
-
-    @property
-    def purge(self) -> PurgeExpiredSessions:
-        return PurgeExpiredSessions(clock=self.clock, sessions=self.sessions, policy=self.policy)
+    def sign_in(self, user_id: str = "ada", terms: SessionTerms | None = None, *, device: str = "") -> TokenPair:
+        """Start a session as the login service does."""
+        return self.start(user_id, terms or SessionTerms(device=device), by=LOGIN)

@@ -12,8 +12,9 @@ class FakeUsers(Users, UserDirectory):
     def find(self, user_id: str) -> User | None:
         return self.users.get(user_id)
 
-    def put(self, user: User) -> None:
-        self.users[user.id] = user
+    def put(self, user: User) -> User | None:
+        before, self.users[user.id] = self.users.get(user.id), user
+        return before
 
     def remove(self, user_id: str) -> bool:
         return self.users.pop(user_id, None) is not None

@@ -3,18 +3,18 @@
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 import structlog
 
-from domain.model.sessions import Session, SessionPolicy
-from entrypoints.http.app import UseCases, create_app
+from domain.model.sessions import Session
+from entrypoints.http.app import create_app
 from entrypoints.http.refresh_cookie import RefreshCookie
 from ports.token_codec import TokenCodec
+from tests.builders import first_token
 from tests.e2e.server import Nuovo
-from tests.fakes.clock import START
 from tests.fakes.service import FakeService
 from tests.fakes.sessions import FakeSessions
 from tests.hostile.forge import PREVIOUS_SECRET, SECRET, SESSION_ID, strict_codec
@@ -47,11 +47,8 @@ class Target:
     def __post_init__(self) -> None:
         self.sessions = FakeSessions()
         self.service = FakeService(tokens=self.codec, sessions=self.sessions)
-        self.sessions.start(
-            Session.start(
-                session_id=SESSION_ID, user_id="ada", device="Laptop", now=START, cut_off=None, policy=SessionPolicy()
-            )
-        )
+        token = replace(first_token("ada"), session_id=SESSION_ID)
+        self.sessions.start(replace(Session.recalled(token), device="Laptop"))
         self.app = self.new_app()
 
     def state(self) -> object:
@@ -67,18 +64,9 @@ class Target:
 
     def new_app(self) -> App:
         """Return an application over the service as it is now."""
-        service = self.service
         return create_app(
-            UseCases(
-                refresh=service.refresh,
-                revoke=service.revoke,
-                start=service.start,
-                authenticate=service.authenticate,
-                list_sessions=service.list_sessions,
-                end=service.end,
-                end_all=service.end_all,
-                check_ready=lambda: None,
-            ),
+            self.service,
+            check_ready=lambda: None,
             cookie=RefreshCookie(),
             service_credentials=[SERVICE_CREDENTIAL],
             allowed_origins=[ALLOWED_ORIGIN],

@@ -18,11 +18,11 @@ from domain.model.errors import InvalidAccessTokenError, InvalidRefreshTokenErro
 # Absent from most environments, and there is nothing to check without it.
 atheris: Any = importlib.import_module("atheris")
 
-with atheris.instrument_imports(include=["infrastructure.authlib", "domain.model", "tests.hostile.careless_codecs"]):
+with atheris.instrument_imports(include=["infrastructure.authlib", "domain.model", "tests.wrong.readers"]):
     from ports.token_codec import TokenCodec
-    from tests.hostile import careless_codecs
     from tests.hostile.catalogue import every_token
     from tests.hostile.forge import ACCESS, REFRESH, Kind, as_json, part, signed, strict_codec
+    from tests.wrong import readers
 
 STRICT = strict_codec()
 SEEDED = WHOLE, PAYLOAD, SPELLED_PAYLOAD, HEADER, _SIGNATURE = range(5)
@@ -31,7 +31,7 @@ LONGEST_SEED = 4200
 
 def chosen_codec() -> TokenCodec:
     name = os.environ.get("NUOVO_TEST_FUZZ_READER")
-    return getattr(careless_codecs, name)() if name else STRICT
+    return getattr(readers, name)() if name else STRICT
 
 
 def text_of(given: bytes, kind: Kind) -> tuple[str, bool]:

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from domain.model.sessions import MAX_SESSION_TTL
+from domain.model.tokens import MAX_SESSION_TTL
 from tests.hostile.forge import ACCESS, AUDIENCE, DAY, ISSUER, REFRESH, SESSION_ID, Kind, as_json
 from tests.hostile.headers import Named
 

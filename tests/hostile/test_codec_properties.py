@@ -10,18 +10,17 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from domain.model.errors import InvalidAccessTokenError, InvalidRefreshTokenError
-from domain.model.sessions import MAX_SESSION_TTL
-from domain.model.tokens import MAX_GENERATION, AccessToken, RefreshToken
+from domain.model.tokens import MAX_GENERATION, MAX_SESSION_TTL, AccessToken, RefreshToken
 from domain.model.users import is_user_id
 from ports.token_codec import TokenCodec
-from tests.hostile.careless_codecs import (
+from tests.hostile.forge import ACCESS, REFRESH, Kind, part, signed, strict_codec
+from tests.wrong.readers import (
     ByTheBook,
     DecodesLeniently,
     StripsBlanks,
     TakesBothAlphabets,
     VerifiesNothing,
 )
-from tests.hostile.forge import ACCESS, REFRESH, Kind, part, signed, strict_codec
 
 EXAMPLES = 250
 much = settings(max_examples=EXAMPLES, deadline=None, database=None)

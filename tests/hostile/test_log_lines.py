@@ -15,12 +15,12 @@ from domain.model.tokens import RefreshToken
 from infrastructure.logs import StructlogSecurityLog, configure_logging
 from ports.security_log import Happening, SecurityEvent
 from tests.fakes.users import FakeUsers
-from tests.hostile.careless_codecs import ByTheBook
 from tests.hostile.conftest import Heard, Target
 from tests.hostile.forge import REFRESH
 from tests.hostile.requests import NASTY
 from tests.hostile.test_leaks import Canaries
 from tests.hostile.wsgi import ask
+from tests.wrong.readers import ByTheBook
 
 much = settings(
     max_examples=250, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

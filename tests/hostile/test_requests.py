@@ -68,7 +68,7 @@ def compares_texts(self: object, req: falcon.Request) -> None:
 
 @pytest.mark.parametrize(
     ("name", "careless"),
-    [("bearer_of", splits_in_two), ("ServiceCredentials.check", compares_texts)],
+    [("bearer_of", splits_in_two), ("ServiceCredentials.actor_of", compares_texts)],
 )
 def test_an_application_that_stumbles_is_caught(
     target: Target, monkeypatch: pytest.MonkeyPatch, name: str, careless: Callable[..., object]

@@ -1,16 +1,15 @@
 """Names of sessions that no store could hold, in the path of a request, over real stores."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
-from infrastructure.peewee.database import open_engine
-from infrastructure.peewee.schema import Schema
-from infrastructure.peewee.sessions import PeeweeSessions
+from tests.builders import WHOLE_LIST
 from tests.fakes.service import FakeService
 from tests.hostile.conftest import Target
 from tests.hostile.wsgi import ask, on_the_wire
 from tests.http.contract import failure
+from tests.stores import SERVED, Opened
 
 NAMES = [
     "\x00", "a\x00b", "A" * 22 + "\x00", "\x01", "\x7f", "\x1b[2J", "\xff", "\ufffe", "\U0001f600", "\u202e", "'", '"',
@@ -18,20 +17,23 @@ NAMES = [
 ]  # fmt: skip
 
 
+@pytest.fixture(params=SERVED)
+def kind(request: pytest.FixtureRequest) -> str:
+    """Return the kind of store."""
+    return str(request.param)
+
+
 @pytest.fixture
-def over_a_real_store(make_target: Callable[..., Target], database_url: str) -> Iterator[Target]:
-    """Yield a target whose sessions are in a database."""
-    engine = open_engine(database_url)
-    Schema(engine).migrate()
+def over_a_real_store(make_target: Callable[..., Target], kind: str, opened: Opened) -> Target:
+    """Return a target whose sessions are in a store as services use it."""
     target = make_target()
-    target.service.sessions = PeeweeSessions(engine)
+    target.service.sessions = opened(kind).sessions
     target.app = target.new_app()
-    yield target
-    engine.drop_connection()
+    return target
 
 
 def sign_in(service: FakeService) -> tuple[str, str]:
-    pair = service.start("ada")
+    pair = service.sign_in("ada")
     return pair.session_id, pair.access_token
 
 
@@ -44,15 +46,15 @@ def test_what_no_store_could_hold_is_no_session(over_a_real_store: Target) -> No
         answer = ask(target.app, "DELETE", f"/sessions/{on_the_wire(name)}", HTTP_AUTHORIZATION=authorization)
         assert (answer.status, answer.body) == (404, failure(404, "Session not found.")), ascii(name[:20])
     assert "unavailable" not in target.said()
-    assert [session.id for session in target.service.list_sessions("ada")] == [session_id]
+    assert [live.token.session_id for live in target.service.list_sessions("ada", WHOLE_LIST)] == [session_id]
 
 
 def test_a_name_that_reaches_the_store_is_caught(
-    over_a_real_store: Target, database_url: str, monkeypatch: pytest.MonkeyPatch
+    over_a_real_store: Target, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without the check PostgreSQL refuses to look for NUL, which passes for a defect."""
     monkeypatch.setattr("domain.use_cases.end_session.is_id", lambda _value: True)
     target = over_a_real_store
     _, access_token = sign_in(target.service)
     answer = ask(target.app, "DELETE", "/sessions/\x00", HTTP_AUTHORIZATION=f"Bearer {access_token}")
-    assert answer.status == (500 if database_url.startswith("postgres") else 404)
+    assert answer.status == (500 if kind == "postgres" else 404)

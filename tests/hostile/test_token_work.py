@@ -15,9 +15,9 @@ import pytest
 
 from domain.model.errors import InvalidAccessTokenError, InvalidRefreshTokenError
 from ports.token_codec import TokenCodec
-from tests.hostile.careless_codecs import ByTheBook, HasNoLimit
 from tests.hostile.catalogue import GROUPS, tokens
 from tests.hostile.forge import ACCESS, REFRESH, Kind, strict_codec
+from tests.wrong.readers import ByTheBook, HasNoLimit
 
 KINDS = pytest.mark.parametrize("kind", [REFRESH, ACCESS], ids=lambda kind: kind.name)
 TRIES = 15

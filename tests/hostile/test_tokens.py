@@ -11,13 +11,13 @@ import pytest
 from domain.model.errors import InvalidAccessTokenError, InvalidRefreshTokenError, RefusalCause
 from ports.token_codec import TokenCodec
 from tests.hostile.audit import watched
-from tests.hostile.careless_codecs import ByTheBook, careless_codecs
 from tests.hostile.catalogue import GROUPS, SIGNED_BY_US, every_token, tokens
 from tests.hostile.conftest import Target
 from tests.hostile.forge import ACCESS, REFRESH, SESSION_ID, Kind, strict_codec
 from tests.hostile.headers import Named
 from tests.hostile.wsgi import Answer, ask, on_the_wire
 from tests.http.contract import ACCESS_INVALID, CLEARED_COOKIE, COOKIE, INVALID
+from tests.wrong.readers import ByTheBook, careless_codecs
 
 KINDS = pytest.mark.parametrize("kind", [REFRESH, ACCESS], ids=lambda kind: kind.name)
 EACH_GROUP = pytest.mark.parametrize("group", GROUPS)

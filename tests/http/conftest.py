@@ -10,7 +10,7 @@ import structlog
 from falcon.testing import TestClient
 
 from domain.model.tokens import TokenPair
-from entrypoints.http.app import UseCases, create_app
+from entrypoints.http.app import create_app
 from entrypoints.http.refresh_cookie import RefreshCookie
 from tests.fakes.service import FakeService
 from tests.http.contract import SERVICE_CREDENTIAL
@@ -23,19 +23,10 @@ def make_app(service: FakeService) -> Callable[..., App]:
     """Return an application over the `service` fixture; keywords are those of `create_app`."""
 
     def make(**options: Any) -> App:
-        use_cases = UseCases(
-            refresh=service.refresh,
-            revoke=service.revoke,
-            start=service.start,
-            authenticate=service.authenticate,
-            list_sessions=service.list_sessions,
-            end=service.end,
-            end_all=service.end_all,
-            check_ready=options.pop("check_ready", lambda: None),
-        )
+        options.setdefault("check_ready", lambda: None)
         options.setdefault("cookie", RefreshCookie())
         options.setdefault("service_credentials", [SERVICE_CREDENTIAL])
-        return create_app(use_cases, **options)
+        return create_app(service, **options)
 
     return make
 
@@ -59,7 +50,7 @@ def make_client(make_app: Callable[..., App]) -> Callable[..., TestClient]:
 @pytest.fixture
 def pair(service: FakeService) -> TokenPair:
     """Return the first tokens of a session of Ada's."""
-    return service.start("ada", "Laptop")
+    return service.sign_in("ada", device="Laptop")
 
 
 @pytest.fixture

@@ -11,9 +11,10 @@ from domain.model.tokens import TokenPair
 from entrypoints.http.cross_site import CrossSiteGuard
 from entrypoints.http.errors import ErrorHandlers
 from tests.fakes.service import FakeService
-from tests.http import careless, test_cors, test_headers, test_refresh_transports, test_trouble
+from tests.http import test_cors, test_headers, test_refresh_transports, test_trouble
 from tests.http.contract import ALLOWED_ORIGIN, COOKIE
 from tests.http.cross_site_matrix import wrong_answers
+from tests.wrong import http as careless
 
 APP = "entrypoints.http.app"
 
@@ -27,7 +28,7 @@ def test_the_matrix_catches_a_guard(
 ) -> None:
     monkeypatch.setattr(f"{APP}.CrossSiteGuard", guard)
     client = make_client(allowed_origins=[ALLOWED_ORIGIN])
-    assert any(wrong_answers(client, lambda: service.start("ada")))
+    assert any(wrong_answers(client, lambda: service.sign_in("ada")))
 
 
 def two_cookies(client: TestClient, pair: TokenPair) -> None:

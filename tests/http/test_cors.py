@@ -57,7 +57,7 @@ def test_off_by_default(client: TestClient, pair: TokenPair) -> None:
 
 @pytest.mark.parametrize("origin", [ALLOWED_ORIGIN, OTHER_ORIGIN])
 def test_a_listed_origin_may_read_with_credentials(listed: TestClient, service: FakeService, origin: str) -> None:
-    token = refresh_token_of(service.start("ada"))
+    token = refresh_token_of(service.sign_in("ada"))
     answer = listed.simulate_post("/refresh_token", headers=bearer(token) | {"Origin": origin})
     assert answer.status_code == 200
     assert cors_headers(answer) == {
@@ -78,7 +78,7 @@ def test_a_listed_origin_may_use_the_cookie(listed: TestClient, pair: TokenPair)
 
 @pytest.mark.parametrize("origin", HOSTILE_ORIGINS, ids=ascii)
 def test_any_other_origin_may_read_nothing(listed: TestClient, service: FakeService, origin: str) -> None:
-    token = refresh_token_of(service.start("ada"))
+    token = refresh_token_of(service.sign_in("ada"))
     for answer in (
         listed.simulate_post("/refresh_token", headers=bearer(token), extras={"HTTP_ORIGIN": origin}),
         preflight(listed, origin),

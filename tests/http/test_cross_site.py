@@ -16,7 +16,7 @@ def test_every_line_of_the_matrix(
     make_client: Callable[..., TestClient], service: FakeService, path: str, record_property: Callable[..., None]
 ) -> None:
     client = make_client(allowed_origins=[ALLOWED_ORIGIN])
-    assert list(wrong_answers(client, lambda: service.start("ada"), path)) == []
+    assert list(wrong_answers(client, lambda: service.sign_in("ada"), path)) == []
     record_property("hostile_cross_site_requests", len(cases()))
 
 

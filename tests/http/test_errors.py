@@ -7,21 +7,32 @@ from typing import Any, Never
 import pytest
 from falcon.testing import TestClient
 
-from domain.model.errors import InvalidRefreshTokenError, NuovoError, RefusalCause
+from domain.model.errors import (
+    InvalidClaimsError,
+    InvalidRefreshTokenError,
+    NuovoError,
+    RefusalCause,
+    StoreUnavailableError,
+)
+from domain.model.sessions import Rotation
 from domain.model.tokens import TokenPair
 from domain.model.users import User
 from entrypoints.http import errors
 from entrypoints.http.errors import HttpError, InvalidFieldError
-from tests.fakes.service import FakeService
+from tests.fakes.service import LOGIN, FakeService
 from tests.fakes.sessions import FakeSessions
 from tests.http.contract import (
     METHOD_NOT_ALLOWED,
     NOT_FOUND,
-    SERVICE_CREDENTIAL,
+    UNAVAILABLE,
+    as_service,
     bearer,
     by_cookie,
     failure,
     refresh_token_of,
+    with_access,
+    with_cookie,
+    with_refresh,
 )
 
 REFRESH, REVOKE, SESSIONS = "/refresh_token", "/revoke_token", "/sessions"
@@ -44,22 +55,6 @@ class Row:
         return self.case
 
 
-def with_refresh(pair: TokenPair) -> dict[str, str]:
-    return bearer(refresh_token_of(pair))
-
-
-def with_cookie(pair: TokenPair) -> dict[str, str]:
-    return by_cookie(refresh_token_of(pair))
-
-
-def with_access(pair: TokenPair) -> dict[str, str]:
-    return bearer(pair.access_token)
-
-
-def as_service(_pair: TokenPair) -> dict[str, str]:
-    return bearer(SERVICE_CREDENTIAL)
-
-
 def with_nonsense(_pair: TokenPair) -> dict[str, str]:
     return bearer("nonsense")
 
@@ -80,10 +75,14 @@ def log_out(service: FakeService, pair: TokenPair) -> None:
     service.revoke(refresh_token_of(pair))
 
 
+def end_all(service: FakeService, _pair: TokenPair) -> None:
+    service.end_all("ada", by=LOGIN)
+
+
 def reuse(service: FakeService, pair: TokenPair) -> None:
     successor = refresh_token_of(service.refresh(refresh_token_of(pair)))
-    service.refresh(successor)
     service.clock.advance(service.policy.replay_grace + 1)
+    service.refresh(successor)
 
 
 INVALID_REFRESH, INVALID_ACCESS = "Invalid refresh token.", "Invalid access token."
@@ -99,7 +98,7 @@ TABLE = [
     Row("refresh, revoked", 401, INVALID_REFRESH, headers=with_refresh, prepare=log_out),
     Row("refresh, reused", 401, INVALID_REFRESH, headers=with_refresh, prepare=reuse),
     Row("refresh, user disabled", 401, INVALID_REFRESH, headers=with_refresh, prepare=disable_ada),
-    Row("refresh, cut off", 401, INVALID_REFRESH, headers=with_refresh, prepare=lambda s, _: s.end_all("ada")),
+    Row("refresh, cut off", 401, INVALID_REFRESH, headers=with_refresh, prepare=end_all),
     Row("refresh, expired", 401, "Refresh token has expired.", headers=with_refresh, prepare=two_weeks_later),
     Row("refresh, user gone", 404, "User not found.", headers=with_refresh, prepare=forget_ada),
     Row(
@@ -243,9 +242,29 @@ def every_error(root: type[Exception]) -> Iterator[type[Exception]]:
 
 
 def test_every_error_has_its_answer() -> None:
-    """One that the table forgot would be a 500."""
-    answered = set(errors._ANSWERS)
-    assert {*every_error(NuovoError), *every_error(HttpError)} == answered | {InvalidFieldError}
+    """One that the table forgot would be a 500. Those that name a field have a message of their own.
+
+    An adapter's own kind of an error is answered as that error is.
+    """
+    answered = {*errors._ANSWERS, InvalidFieldError, InvalidClaimsError}
+    raised = {*every_error(NuovoError), *every_error(HttpError)}
+    assert answered <= raised
+    assert [error for error in raised if answered.isdisjoint(error.__mro__)] == []
+
+
+def test_an_adapters_own_kind_of_an_error_is_answered_as_that_error_is(
+    make_client: Callable[..., TestClient], service: FakeService, pair: TokenPair
+) -> None:
+    class OutOfInkError(StoreUnavailableError):
+        pass
+
+    class Printed(FakeSessions):
+        def rotate(self, rotation: Rotation) -> Never:
+            raise OutOfInkError
+
+    service.sessions = Printed()
+    answer = make_client().simulate_post(REFRESH, headers=with_refresh(pair))
+    assert (answer.status_code, answer.content) == (503, UNAVAILABLE)
 
 
 def test_causes_are_told_apart_in_the_log_alone(client: TestClient, service: FakeService, pair: TokenPair) -> None:
@@ -265,10 +284,10 @@ def test_no_cause_is_ever_answered(
     make_client: Callable[..., TestClient], service: FakeService, cause: RefusalCause
 ) -> None:
     class Refusing(FakeSessions):
-        def get(self, session_id: str, user_id: str) -> Never:
+        def get(self, user_id: str, session_id: str) -> Never:
             raise InvalidRefreshTokenError(cause)
 
-    pair = service.start("ada")
+    pair = service.sign_in("ada")
     service.refresh(refresh_token_of(pair))
     service.sessions = Refusing()
     answer = make_client().simulate_post("/refresh_token", headers=with_refresh(pair))

@@ -84,7 +84,7 @@ def test_a_replayed_cookie_lives_no_longer_than_its_token(
 
 
 def test_a_header_wins_over_a_cookie(client: TestClient, service: FakeService, pair: TokenPair) -> None:
-    other = service.start("bob")
+    other = service.sign_in("bob")
     answer = refresh(client, by_cookie(refresh_token_of(pair)) | bearer(refresh_token_of(other)))
     assert service.tokens.read_access_token(answer.json["data"]["access_token"]).user_id == "bob"
     assert "Set-Cookie" not in answer.headers

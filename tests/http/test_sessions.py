@@ -10,6 +10,7 @@ from domain.model.sessions import SessionPolicy
 from domain.model.tokens import TokenPair
 from tests.fakes.clock import START
 from tests.fakes.service import FakeService
+from tests.fakes.sessions import FakeSessions
 from tests.http.contract import (
     ACCESS_EXPIRED,
     ACCESS_INVALID,
@@ -120,22 +121,14 @@ def test_a_credential_in_a_cookie_is_none(client: TestClient) -> None:
 
 
 def test_list(client: TestClient, service: FakeService) -> None:
-    """The last used first, the asking one marked; nobody else's."""
-    laptop = service.start("ada", "Laptop")
-    service.start("bob", "Bob's")
+    """The newest first, the asking one marked; nobody else's."""
+    laptop = service.sign_in("ada", device="Laptop")
+    service.sign_in("bob", device="Bob's")
     service.clock.advance(10)
-    phone = service.start("ada", "Phone")
+    phone = service.sign_in("ada", device="Phone")
     service.clock.advance(10)
     service.refresh(refresh_token_of(laptop))
     assert listed(client, phone) == [
-        {
-            "id": laptop.session_id,
-            "device": "Laptop",
-            "started_at": START,
-            "last_seen_at": START + 20,
-            "expires_at": START + 20 + REFRESH_TTL,
-            "current": False,
-        },
         {
             "id": phone.session_id,
             "device": "Phone",
@@ -144,8 +137,16 @@ def test_list(client: TestClient, service: FakeService) -> None:
             "expires_at": START + 10 + REFRESH_TTL,
             "current": True,
         },
+        {
+            "id": laptop.session_id,
+            "device": "Laptop",
+            "started_at": START,
+            "last_seen_at": START + 20,
+            "expires_at": START + 20 + REFRESH_TTL,
+            "current": False,
+        },
     ]
-    assert [session["current"] for session in listed(client, laptop)] == [True, False]
+    assert [session["current"] for session in listed(client, laptop)] == [False, True]
 
 
 def test_the_list_has_the_envelope_to_the_byte(client: TestClient, pair: TokenPair) -> None:
@@ -170,12 +171,12 @@ def test_the_list_has_the_envelope_to_the_byte(client: TestClient, pair: TokenPa
 
 
 def test_what_is_over_is_not_listed(client: TestClient, service: FakeService, pair: TokenPair) -> None:
-    service.revoke(refresh_token_of(service.start("ada", "Phone")))
+    service.revoke(refresh_token_of(service.sign_in("ada", device="Phone")))
     assert [session["id"] for session in listed(client, pair)] == [pair.session_id]
 
 
 def test_end_another_session(client: TestClient, service: FakeService, pair: TokenPair) -> None:
-    phone = service.start("ada", "Phone")
+    phone = service.sign_in("ada", device="Phone")
     answer = client.simulate_delete(f"/sessions/{phone.session_id}", headers=bearer(pair.access_token))
     assert (answer.status_code, answer.content) == (200, ENDED)
     assert client.simulate_post("/refresh_token", headers=bearer(refresh_token_of(phone))).content == INVALID
@@ -191,10 +192,22 @@ def test_end_this_session(client: TestClient, pair: TokenPair) -> None:
     assert client.simulate_get("/sessions", headers=bearer(pair.access_token)).content == ACCESS_INVALID
 
 
+def test_end_this_session_whose_row_the_store_has_lost(
+    client: TestClient, service: FakeService, pair: TokenPair
+) -> None:
+    """No refresh token of it brings it back, not even a later one."""
+    later = refresh_token_of(service.refresh(refresh_token_of(pair)))
+    assert isinstance(service.sessions, FakeSessions)
+    service.sessions.rows.clear()
+    answer = client.simulate_delete(f"/sessions/{pair.session_id}", headers=bearer(pair.access_token))
+    assert (answer.status_code, answer.content) == (200, ENDED)
+    assert client.simulate_post("/refresh_token", headers=bearer(later)).content == INVALID
+
+
 def test_ending_another_session_leaves_the_cookie_alone(
     client: TestClient, service: FakeService, pair: TokenPair
 ) -> None:
-    phone = service.start("ada", "Phone")
+    phone = service.sign_in("ada", device="Phone")
     headers = bearer(pair.access_token) | {"Cookie": f"{COOKIE}={refresh_token_of(pair)}"}
     assert "Set-Cookie" not in client.simulate_delete(f"/sessions/{phone.session_id}", headers=headers).headers
 
@@ -205,7 +218,7 @@ def test_no_cookie_no_clearing(client: TestClient, pair: TokenPair) -> None:
 
 
 def test_an_ended_session_cannot_be_ended_again(client: TestClient, service: FakeService, pair: TokenPair) -> None:
-    phone = service.start("ada", "Phone")
+    phone = service.sign_in("ada", device="Phone")
     path = f"/sessions/{phone.session_id}"
     client.simulate_delete(path, headers=bearer(pair.access_token))
     assert client.simulate_delete(path, headers=bearer(pair.access_token)).content == NO_SUCH_SESSION
@@ -213,7 +226,7 @@ def test_an_ended_session_cannot_be_ended_again(client: TestClient, service: Fak
 
 def test_another_users_session_looks_like_none(client: TestClient, service: FakeService, pair: TokenPair) -> None:
     """And stays as it is."""
-    bobs = service.start("bob")
+    bobs = service.sign_in("bob")
     answer = client.simulate_delete(f"/sessions/{bobs.session_id}", headers=bearer(pair.access_token))
     nobodys = client.simulate_delete(f"/sessions/{'A' * 22}", headers=bearer(pair.access_token))
     assert (answer.status_code, answer.content) == (404, NO_SUCH_SESSION)
@@ -223,10 +236,10 @@ def test_another_users_session_looks_like_none(client: TestClient, service: Fake
 
 def test_end_all(client: TestClient, service: FakeService, pair: TokenPair) -> None:
     """All of the user's, this one included, and nobody else's; a sign-in that follows is not touched."""
-    phone, bobs = service.start("ada", "Phone"), service.start("bob")
+    phone, bobs = service.sign_in("ada", device="Phone"), service.sign_in("bob")
     answer = client.simulate_delete("/sessions", headers=bearer(pair.access_token))
     assert (answer.status_code, answer.content) == (200, ALL_ENDED)
-    later = service.start("ada")
+    later = service.sign_in("ada")
     answers = [
         client.simulate_post("/refresh_token", headers=bearer(refresh_token_of(each))).status_code
         for each in (pair, phone, bobs, later)

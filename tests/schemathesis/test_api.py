@@ -117,7 +117,7 @@ def running_service() -> App:
         )
     )
     service.operations.migrate()
-    service.operations.users.put(User(id=USER_ID))
+    service.operations.directory.put(User(id=USER_ID))
     return service.app()
 
 

@@ -35,11 +35,16 @@ class Weather:
     slow_by: float = 2.0
     """Mean of the exponential tail that a slow journey adds, in seconds."""
     slowest: float = 10.0
-    """What no journey exceeds: less than half a grace, which is what every token is promised."""
+    """What no journey exceeds."""
     reloads: float = 0.03
     most_tabs: int = 5
     overtaking: bool = False
     """Whether an answer may overtake an earlier one, as on two connections; on one of HTTP/2 it cannot."""
+
+
+IN_ORDER = Weather()
+OVERTAKING = Weather(overtaking=True)
+AWFUL = Weather(lost=0.05, slow=0.1, slow_by=4.0, slowest=60.0, most_tabs=8, overtaking=True)
 
 
 @dataclass(kw_only=True)

@@ -9,10 +9,11 @@ from statistics import median
 from typing import TypeVar
 
 from tests.simulation.browsers import HOUR, Browser, Weather, seeded
-from tests.simulation.rules import RULES
+from tests.simulation.rules import GRACES, RULES
 from tests.simulation.thieves import SOURCES, Loot, Thief
 
 _PROCESSES = 2
+_RULES = RULES | GRACES
 _Result = TypeVar("_Result")
 
 
@@ -68,7 +69,7 @@ def honest(rule: str, seeds: Sequence[int], wake_ups: int, weather: Weather) -> 
     """Run one session for each seed. Equal arguments give equal results."""
     tally = Tally()
     for seed in seeds:
-        browser = Browser(RULES[rule](), seeded(seed), wake_ups=wake_ups, weather=weather)
+        browser = Browser(_RULES[rule](), seeded(seed), wake_ups=wake_ups, weather=weather)
         browser.timeline.run()
         journal = browser.journal
         tally += Tally(1, journal.refused is not None, journal.wake_ups, journal.requests)
@@ -80,7 +81,7 @@ def stolen(rule: str, seeds: Sequence[int], wake_ups: int, weather: Weather) -> 
     plunder = Plunder()
     for seed in seeds:
         random = seeded(seed)
-        browser = Browser(RULES[rule](), random, wake_ups=wake_ups, weather=weather)
+        browser = Browser(_RULES[rule](), random, wake_ups=wake_ups, weather=weather)
         loot = Loot(source=SOURCES[seed % 3], persistent=bool(seed // 3 % 2))
         thief = Thief(browser, random, loot)
         browser.timeline.spawn(thief.live(random.uniform(0.0, wake_ups / 2 * HOUR)))

@@ -1,37 +1,43 @@
-"""The invariants of a session, each as a check that any store in memory can be put through.
+"""What must hold of a session, each as a check that any store in memory can be put through.
 
-A check raises `AssertionError` if the invariant does not hold, and returns how much it has looked at.
+A check raises if it does not hold, and returns how much it has looked at.
 """
 
 from collections.abc import Callable
 
 from domain.model.errors import InvalidRefreshTokenError
 from domain.model.sessions import SessionPolicy
-from tests.fakes.service import FakeService
+from domain.model.users import User
+from ports.security_log import Happening
+from tests.fakes.service import LOGIN, FakeService
 from tests.fakes.sessions import FakeSessions
-from tests.simulation.browsers import Browser, Weather, seeded
+from tests.simulation.browsers import IN_ORDER, OVERTAKING, Browser, seeded
 from tests.simulation.interleavings import Explorer, stolen_worlds
-from tests.simulation.lifecycles import DAY, Lifecycles
-from tests.simulation.rules import Nuovo
+from tests.simulation.lifecycles import DAY, HOUR, Lifecycles
+from tests.simulation.races import run_all
+from tests.simulation.rules import GRACE, Nuovo
 from tests.simulation.thieves import SOURCES, Loot, Thief
 
 NewStore = Callable[[], FakeSessions]
-NO_GRACE = SessionPolicy(replay_grace=0, lost_answer_recovery=0)
+EVERY_USE_ROTATES = SessionPolicy(replay_grace=0, lost_answer_recovery=0)
+NO_RECOVERY = SessionPolicy(lost_answer_recovery=0)
+NO_ROTATION = SessionPolicy(rotation=False)
 BURST = 100
 
 
 def interleavings(new_store: NewStore, *, rotations: int = 2, steps: int = 3) -> int:
-    """Client and thief in every order: invariants 1, 3 and 4, against the whole history."""
+    """Require of client and thief in every order what the model says: never both served again after they part."""
     explorer = Explorer(SessionPolicy(), new_store())
     layers = list(explorer.explore(stolen_worlds(explorer, rotations), steps))
     return layers[-1].interleavings
 
 
 def tabs(new_store: NewStore, *, sessions: int = 60) -> int:
-    """Invariant 3: no browser that knows nothing of a thief is ever refused."""
+    """Require that no browser that knows nothing of a thief is refused, be its answers in order or not."""
     requests = 0
     for seed in range(sessions):
-        browser = Browser(Nuovo(sessions=new_store()), seeded(seed), wake_ups=100, weather=Weather())
+        weather = OVERTAKING if seed % 2 else IN_ORDER
+        browser = Browser(Nuovo(sessions=new_store()), seeded(seed), wake_ups=100, weather=weather)
         browser.timeline.run()
         assert browser.journal.refused is None, f"session {seed} is killed"
         requests += browser.journal.requests
@@ -39,11 +45,11 @@ def tabs(new_store: NewStore, *, sessions: int = 60) -> int:
 
 
 def thieves(new_store: NewStore, *, sessions: int = 120) -> int:
-    """Invariant 4: once client and thief have parted, and a grace has passed, one of them alone is served."""
+    """Require that of client and thief one alone is served, a grace after they parted."""
     served = 0
     for seed in range(sessions):
         random = seeded(seed)
-        browser = Browser(Nuovo(sessions=new_store()), random, wake_ups=40, weather=Weather())
+        browser = Browser(Nuovo(sessions=new_store()), random, wake_ups=40, weather=IN_ORDER)
         loot = Loot(source=SOURCES[seed % 3], persistent=True)
         browser.timeline.spawn(Thief(browser, random, loot).live(random.uniform(0.0, DAY)))
         browser.timeline.run()
@@ -53,39 +59,107 @@ def thieves(new_store: NewStore, *, sessions: int = 120) -> int:
 
 
 def lifecycles(new_store: NewStore, *, events: int = 3) -> int:
-    """Invariant 6: whatever is done to clock, store and settings, a session that is over stays over."""
+    """Require that a session that is over stays over, whatever is done to clock, store and settings."""
     check = Lifecycles(new_store())
     check.run(events)
     return check.states
 
 
+def races(new_store: NewStore) -> int:
+    """Require one token a generation, and that what overlapped an end is dead, of requests that cut into each other."""
+    return run_all(new_store)
+
+
 def one_second(new_store: NewStore) -> int:
-    """Invariant 7: of 100 rotations in one second each stale token is known for what it is."""
+    """Require that of 100 rotations in one second, where every use rotates, each stale token is known as one."""
     for stale in range(BURST):
-        with_grace = FakeService(sessions=new_store())
-        tokens = _burst(with_grace)
-        with_grace.clock.advance(30)
-        assert with_grace.refresh(tokens[stale]).refresh_token == tokens[-1], f"token {stale} has no grace"
-        with_grace.clock.advance(1)
-        if stale < BURST - 1:  # the last one's successor was never presented: its answer may have been lost
-            _require_reuse(with_grace, tokens, stale)
-        strict = FakeService(policy=NO_GRACE, sessions=new_store())
-        _require_reuse(strict, _burst(strict), stale)
+        service = FakeService(policy=EVERY_USE_ROTATES, sessions=new_store())
+        _require_reuse(service, _rotated(service, BURST), stale)
+    return BURST
+
+
+def one_grace(new_store: NewStore) -> int:
+    """Require one token of a session within a grace, however often it is presented."""
+    service = FakeService(sessions=new_store())
+    _, first, second = _rotated(service, 2)
+    for _ in range(BURST):
+        assert service.refresh(first).refresh_token == second
+        assert service.refresh(second).refresh_token == second
     return 2 * BURST
 
 
+def spans(new_store: NewStore) -> int:
+    """Require that grace and recovery end with their last second, for the current token and for its parent."""
+    for after in (1, GRACE - 1, GRACE):
+        for presented in (1, 2):
+            service = FakeService(sessions=new_store(), policy=NO_RECOVERY)
+            tokens = _rotated(service, 2)
+            service.clock.advance(after)
+            assert service.refresh(tokens[presented]).refresh_token == tokens[2]
+    service = FakeService(sessions=new_store(), policy=NO_RECOVERY)
+    tokens = _rotated(service, 2)
+    service.clock.advance(GRACE + 1)
+    assert service.refresh(tokens[2]).refresh_token not in tokens
+    service = FakeService(sessions=new_store(), policy=NO_RECOVERY)
+    tokens = _rotated(service, 2)
+    service.clock.advance(GRACE + 1)
+    _require_reuse(service, tokens, 1)
+    for after in (GRACE + 1, DAY - 1, DAY):
+        service = FakeService(sessions=new_store())
+        tokens = _rotated(service, 2)
+        service.clock.advance(after)
+        assert service.refresh(tokens[1]).refresh_token not in tokens
+    service = FakeService(sessions=new_store())
+    tokens = _rotated(service, 2)
+    service.clock.advance(DAY + 1)
+    _require_reuse(service, tokens, 1)
+    return 12
+
+
 def clock_set_back(new_store: NewStore) -> int:
-    """Invariant 4: a clock that is set back does not stretch a grace or a recovery."""
-    for back in (31, 3_600, 10 * 365 * DAY):
-        service = FakeService(sessions=new_store(), policy=SessionPolicy(lost_answer_recovery=0))
-        tokens = _burst(service, 3)
+    """Require that a clock that is set back does not stretch a grace or a recovery."""
+    for back in (GRACE + 1, HOUR, 3_653 * DAY):
+        service = FakeService(sessions=new_store(), policy=NO_RECOVERY)
+        tokens = _rotated(service, 3)
         service.clock.advance(-back)
-        _require_reuse(service, tokens, 1)
+        _require_reuse(service, tokens, 2)
     return 3
 
 
+def clock_ahead(new_store: NewStore) -> int:
+    """Require that a clock that was ahead for one rotation moves the grace after it, and does not stretch it.
+
+    So the parent is repeated around the time that the clock had shown, be that an hour later; in between it is
+    recovered. The next rotation ends it.
+    """
+    looked_at = 0
+    for ahead in (GRACE, HOUR):
+        for seconds in range(max(0, ahead - GRACE - 2), ahead + GRACE + 3):
+            service, tokens = _rotated_ahead(new_store, ahead)
+            service.clock.advance(seconds)
+            is_repeated = service.refresh(tokens[1]).refresh_token == tokens[2]
+            assert is_repeated == (abs(seconds - ahead) <= GRACE), f"{ahead} s ahead, {seconds} s later"
+            looked_at += 1
+    service, tokens = _rotated_ahead(new_store, HOUR)
+    service.clock.advance(GRACE + 1)
+    assert service.refresh(tokens[2]).refresh_token not in tokens
+    service.clock.advance(HOUR - GRACE - 1)
+    _require_reuse(service, tokens, 1)
+    return looked_at
+
+
+def _rotated_ahead(new_store: NewStore, ahead: int) -> tuple[FakeService, list[str]]:
+    """Return a session whose last rotation was made by a clock that was ahead, and is right again."""
+    service = FakeService(sessions=new_store())
+    tokens = _rotated(service, 1)
+    service.clock.advance(GRACE + 1 + ahead)
+    tokens.append(str(service.refresh(tokens[1]).refresh_token))
+    service.clock.advance(-ahead)
+    return service, tokens
+
+
 def apart(new_store: NewStore) -> int:
-    """Invariant 8: what happens to one session touches no other, not even one of the same user."""
+    """Require that one session's end touches no other of its user, and that a sign-in touches none that is over."""
     endings: tuple[Callable[[FakeService, list[str]], object], ...] = (
         lambda service, tokens: service.revoke(tokens[0]),
         lambda service, tokens: _require_reuse(service, tokens, 0),
@@ -93,20 +167,107 @@ def apart(new_store: NewStore) -> int:
     )
     for end in endings:
         service = FakeService(sessions=new_store())
-        mine, other, neighbour = (_burst(service, 3, user) for user in ("ada", "ada", "bob"))
+        mine, other, neighbour = (_rotated(service, 3, user) for user in ("ada", "ada", "bob"))
         service.clock.advance(DAY + 1)
         end(service, mine)
         assert service.refresh(other[-1]).refresh_token
         assert service.refresh(neighbour[-1]).refresh_token
-    return len(endings)
+    service = FakeService(sessions=new_store())
+    ended = _rotated(service, 1)
+    service.revoke(ended[0])
+    service.sign_in()
+    _require_dead(service, ended[-1])
+    service.end_all("ada", by=LOGIN)
+    again = str(service.refresh(str(service.sign_in().refresh_token)).refresh_token)
+    assert service.refresh(again).refresh_token == again
+    return len(endings) + 2
+
+
+def spared(new_store: NewStore) -> int:
+    """Require of "all but one" that this one goes on, the others are over, and so is it when it is spared no more."""
+    service = FakeService(sessions=new_store())
+    one, other = (_rotated(service, 1) for _ in range(2))
+    session_id = service.tokens.read_refresh_token(one[0]).session_id
+    service.end_all("ada", by=LOGIN, spare=session_id)
+    _require_dead(service, other[-1])
+    assert service.refresh(one[-1]).refresh_token == one[-1]
+    service.clock.advance(GRACE + 1)
+    going_on = str(service.refresh(one[-1]).refresh_token)
+    assert going_on not in one
+    service.end_all("ada", by=LOGIN)
+    _require_dead(service, going_on)
+    return 2
+
+
+def disabled(new_store: NewStore) -> int:
+    """Require that a user who is disabled is refused, and goes on where they were when they are enabled again."""
+    service = FakeService(sessions=new_store())
+    tokens = _rotated(service, 1)
+    service.clock.advance(GRACE + 1)
+    service.users.put(User(id="ada", active=False))
+    _require_dead(service, tokens[-1])
+    service.users.put(User(id="ada"))
+    assert service.refresh(tokens[-1]).refresh_token not in tokens
+    return 2
+
+
+def kept(new_store: NewStore) -> int:
+    """Require that without rotation the current token stays in use, unwritten, and no superseded one beside it.
+
+    A row that was lost is written again, so that the session can be ended.
+    """
+    store = new_store()
+    service = FakeService(sessions=store)
+    tokens = _rotated(service, 2)
+    service.policy = NO_ROTATION
+    rows = dict(store.rows)
+    for wait in (0, GRACE + 1, DAY):
+        service.clock.advance(wait)
+        assert service.refresh(tokens[2]).refresh_token is None
+        assert service.log.happenings[-1] is Happening.KEPT
+        assert store.rows == rows
+    service.clock.advance(-DAY)
+    moved_on = service.refresh(tokens[1]).refresh_token
+    assert moved_on is not None
+    _require_reuse(service, [*tokens, moved_on], 2)
+
+    only = str(service.sign_in().refresh_token)
+    store.rows.clear()
+    assert service.refresh(only).refresh_token is None
+    assert len(store.rows) == 1
+    service.revoke(only)
+    _require_dead(service, only)
+    return 8
+
+
+def healing(new_store: NewStore) -> int:
+    """Require that a store that falls back loses nobody, and takes nobody who is behind for honest."""
+    looked_at = 0
+    for lost in range(1, 5):
+        store = new_store()
+        service = FakeService(sessions=store, policy=EVERY_USE_ROTATES)
+        tokens = _rotated(service, 5 - lost)
+        before = dict(store.rows)
+        for _ in range(lost):
+            tokens.append(str(service.refresh(tokens[-1]).refresh_token))
+        for rows in (before, {}):
+            store.rows = dict(rows)
+            healed_token = str(service.refresh(tokens[-1]).refresh_token)
+            generation = service.tokens.read_refresh_token(healed_token).generation
+            assert generation == 7
+            assert service.log.happenings[-1] is Happening.HEALED
+            _require_reuse(service, [*tokens, healed_token], 4)
+            looked_at += 1
+    return looked_at
 
 
 def purge(new_store: NewStore) -> int:
-    """Invariant 8: a row is not purged while any token of it could verify, the newest one's shorter life or not."""
+    """Require that no row is purged while any token of it could verify, the newest one's shorter life or not."""
     half_days = range(1, 28)
     for half_day in half_days:
         service = FakeService(sessions=new_store())
-        tokens = _burst(service, 2)
+        tokens = _rotated(service, 2)
+        service.clock.advance(GRACE + 1)
         service.policy = SessionPolicy(refresh_token_ttl=DAY)
         shorter_lived = service.refresh(tokens[-1]).refresh_token
         assert shorter_lived is not None
@@ -118,14 +279,15 @@ def purge(new_store: NewStore) -> int:
 
 
 def healed(new_store: NewStore) -> int:
-    """Invariant 8: a healed row is kept for the longer-lived tokens whose writes were lost with it."""
-    service = FakeService(sessions=new_store())
-    tokens = _burst(service, 2)
+    """Require that a healed row is kept for the longer-lived tokens whose writes were lost with it."""
+    store = new_store()
+    service = FakeService(sessions=store)
+    tokens = _rotated(service, 2)
+    service.clock.advance(GRACE + 1)
     service.policy = SessionPolicy(refresh_token_ttl=DAY)
     shorter_lived = service.refresh(tokens[-1]).refresh_token
     assert shorter_lived is not None
-    assert isinstance(service.sessions, FakeSessions)
-    service.sessions.rows.clear()
+    store.rows.clear()
     service.refresh(shorter_lived)
     service.clock.advance(3 * DAY)
     for _ in service.purge():
@@ -135,9 +297,9 @@ def healed(new_store: NewStore) -> int:
 
 
 def purged(new_store: NewStore) -> int:
-    """Invariant 4: a token that was superseded stays so, even if its row was purged and the clock is set back."""
+    """Require that what was superseded stays so, even if its row was purged and the clock is set back."""
     service = FakeService(sessions=new_store())
-    tokens = _burst(service, 2)
+    tokens = _rotated(service, 2)
     service.clock.advance(15 * DAY)
     for _ in service.purge():
         pass
@@ -147,27 +309,24 @@ def purged(new_store: NewStore) -> int:
 
 
 def lost_row(new_store: NewStore) -> int:
-    """Invariant 6: a session whose row the store has lost can be ended, and stays ended."""
-    service = FakeService(sessions=new_store())
-    tokens = _burst(service, 3)
-    session_id = service.tokens.read_refresh_token(tokens[0]).session_id
-    assert isinstance(service.sessions, FakeSessions)
-    del service.sessions.rows[session_id]
+    """Require that a session whose row the store has lost can be ended, and stays ended."""
+    store = new_store()
+    service = FakeService(sessions=store)
+    tokens = _rotated(service, 3)
+    store.rows.clear()
     service.revoke(tokens[1])
     for token in tokens:
         _require_dead(service, token)
     return len(tokens)
 
 
-def _burst(service: FakeService, rotations: int = BURST, user: str = "ada") -> list[str]:
-    """Return all tokens of a new session that is rotated so often within one second, oldest first."""
-    token = service.start(user).refresh_token
-    tokens = []
-    for _ in range(rotations + 1):
-        assert token is not None
-        tokens.append(token)
-        if len(tokens) <= rotations:
-            token = service.refresh(token).refresh_token
+def _rotated(service: FakeService, rotations: int, user: str = "ada") -> list[str]:
+    """Return all tokens of a new session, oldest first, each traded as soon as the grace allows it."""
+    tokens = [str(service.sign_in(user).refresh_token)]
+    for _ in range(rotations):
+        if len(tokens) > 1 and service.policy.replay_grace:
+            service.clock.advance(service.policy.replay_grace + 1)
+        tokens.append(str(service.refresh(tokens[-1]).refresh_token))
     assert len(set(tokens)) == rotations + 1
     return tokens
 

@@ -1,20 +1,21 @@
 """Everything that can befall a session and its store, in every order: what is over must stay over.
 
-Revocations, purges, clocks that are set, policies that change, rotations that the store loses. From every state that
-these lead to, once the session has been ended, every token that it ever had is presented.
+Endings of every kind, purges, clocks that are set, policies that change, rotations and rows that the store loses. From
+every state that these lead to, once the session has been ended, every token that it ever had is presented.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import TypeAlias
 
 from domain.model.errors import InvalidRefreshTokenError, RefreshTokenExpiredError, SessionNotFoundError
-from domain.model.sessions import Session, SessionPolicy
+from domain.model.sessions import CutOff, Session, SessionPolicy
+from domain.use_cases.service import Service
 from tests.fakes.clock import START
-from tests.fakes.service import FakeService
+from tests.fakes.service import LOGIN, FakeService
 from tests.fakes.sessions import FakeSessions
 
 HOUR, DAY, DECADE = 3_600, 86_400, 3_653 * 86_400
+_USER, _OTHER = "ada", "another-session"
 
 POLICIES = {
     "the usual policy": SessionPolicy(),
@@ -23,20 +24,34 @@ POLICIES = {
     "long lives": SessionPolicy(refresh_token_ttl=200 * DAY, session_ttl=400 * DAY),
     "no rotation": SessionPolicy(rotation=False),
 }
+CLOCKS = {
+    "clock +40 s": 40,
+    "clock -1 h": -HOUR,
+    "clock +15 days": 15 * DAY,
+    "clock +10 years": DECADE,
+    "clock -10 years": -DECADE,
+}
+ENDINGS: dict[str, Callable[[Service, "State"], object]] = {
+    "logout": lambda service, state: service.revoke(state.tokens[0]),
+    "all sessions ended": lambda service, _: service.end_all(_USER, by=LOGIN),
+    "all sessions but another ended": lambda service, _: service.end_all(_USER, by=LOGIN, spare=_OTHER),
+    "session ended by name": lambda service, state: service.end(_USER, state.session_id, by=LOGIN),
+}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class State:
     """A session, its store, the clock and the settings."""
 
-    row: Session | None
-    earlier: tuple[Session, ...]
-    """The rows that the store held before, which it may fall back to."""
-    cut_off: int | None
-    purged_until: int | None
-    now: int
-    policy: str
+    session_id: str
     tokens: tuple[str, ...]
+    row: Session | None = None
+    earlier: tuple[Session, ...] = ()
+    """The rows that the store held before, which it may fall back to."""
+    cut_off: CutOff | None = None
+    purged_until: int | None = None
+    now: int = START
+    policy: str = "the usual policy"
     over: bool = False
     trace: tuple[str, ...] = ()
 
@@ -46,9 +61,6 @@ class State:
 
 class RevivedError(AssertionError):
     """A session that was over gave out a token. The message is how it came to that."""
-
-
-Event: TypeAlias = tuple[str, Callable[["Lifecycles", State], State | None]]
 
 
 class Lifecycles:
@@ -62,12 +74,11 @@ class Lifecycles:
     def run(self, events: int) -> None:
         """Check every order of so many events in a session that is live, or was just ended. Raises `RevivedError`."""
         self._service.clock.time = START
-        first = self._service.start("ada")
+        first = self._service.sign_in(_USER)
         assert first.refresh_token is not None
-        self._session_id = first.session_id
-        state = self._read(START, "the usual policy", State(None, (), None, None, START, "", (first.refresh_token,)))
+        state = self._read("sign-in", State(session_id=first.session_id, tokens=(first.refresh_token,)))
         for _ in range(2):
-            state = self._present(state, state.tokens[-1]) or state
+            state = self._present(replace(state, now=state.now + 31), state.tokens[-1]) or state
         layer = {start.key(): start for start in (state, *self._ended(state))}
         for _ in range(events):
             following: dict[tuple[object, ...], State] = {}
@@ -80,7 +91,8 @@ class Lifecycles:
 
     def _events(self, state: State) -> Iterator[State]:
         if not state.over:
-            yield from self._presented(state)
+            for token in {state.tokens[0], state.tokens[-1]}:
+                yield from filter(None, [self._present(state, token)])
             yield from self._lost(state)
             yield from self._ended(state)
         for name, seconds in CLOCKS.items():
@@ -92,32 +104,28 @@ class Lifecycles:
         self._enter(state)
         for _ in self._service.purge():
             pass
-        yield self._read(state.now, "purge", state)
-
-    def _presented(self, state: State) -> Iterator[State]:
-        for token in {state.tokens[0], state.tokens[-1]}:
-            after = self._present(state, token)
-            if after is not None:
-                yield after
+        yield self._read("purge", state)
+        # Once it is over, not even a cut-off that wants to spare it brings it back.
+        self._enter(state)
+        self._service.end_all(_USER, by=LOGIN, spare=state.session_id)
+        yield self._read("all sessions but this one ended", state)
 
     def _lost(self, state: State) -> Iterator[State]:
-        """Let the row fall back to an earlier one: a rotation need not be on disk."""
+        """Let the row fall back to an earlier one, or be lost with a backup that is older than the session."""
         if state.earlier:
             yield replace(state, row=state.earlier[0], earlier=(), trace=(*state.trace, "rotations lost"))
+        yield replace(state, row=None, earlier=(), trace=(*state.trace, "row lost"))
 
     def _ended(self, state: State) -> Iterator[State]:
-        self._enter(state)
-        self._service.revoke(state.tokens[0])
-        yield replace(self._read(state.now, "logout", state), over=True)
-        self._enter(state)
-        self._service.end_all("ada")
-        yield replace(self._read(state.now, "all sessions ended", state), over=True)
-        self._enter(state)
-        try:
-            self._service.end(self._session_id, owner="ada")
-        except SessionNotFoundError:
-            return
-        yield replace(self._read(state.now, "session ended by its user", state), over=True)
+        for name, end in ENDINGS.items():
+            if state.row is None and state.now < START and name.startswith("all"):
+                continue  # a cut-off by a clock from before the sign-in ends what the store knows, and nothing else
+            self._enter(state)
+            try:
+                end(self._service, state)
+            except SessionNotFoundError:
+                continue
+            yield replace(self._read(name, state), over=True)
 
     def _present(self, state: State, token: str) -> State | None:
         self._enter(state)
@@ -127,9 +135,9 @@ class Lifecycles:
         except RefreshTokenExpiredError:
             return None
         except InvalidRefreshTokenError:
-            return replace(self._read(state.now, f"token {generation} refused", state), over=True)
+            return replace(self._read(f"token {generation} refused", state), over=True)
         tokens = state.tokens if answer in (None, *state.tokens) else (*state.tokens, str(answer))
-        after = self._read(state.now, f"token {generation} presented", state)
+        after = self._read(f"token {generation} presented", state)
         earlier = (*state.earlier, state.row) if state.row and after.row != state.row else state.earlier
         return replace(after, tokens=tokens, earlier=earlier[-2:])
 
@@ -145,29 +153,18 @@ class Lifecycles:
     def _enter(self, state: State) -> None:
         """Put the store, the clock and the settings into a state."""
         sessions, service = self._sessions, self._service
-        sessions.rows = {} if state.row is None else {state.row.id: state.row}
-        sessions.cut_offs = {} if state.cut_off is None else {"ada": state.cut_off}
+        sessions.rows = {} if state.row is None else {(_USER, state.session_id): state.row}
+        sessions.cut_offs = {} if state.cut_off is None else {_USER: state.cut_off}
         sessions.purged_until = state.purged_until
         service.clock.time, service.policy = state.now, POLICIES[state.policy]
         service.log.events.clear()
 
-    def _read(self, now: int, event: str, before: State) -> State:
+    def _read(self, event: str, before: State) -> State:
         sessions = self._sessions
         return replace(
             before,
-            row=sessions.rows.get(self._session_id),
-            cut_off=sessions.cut_offs.get("ada"),
+            row=sessions.rows.get((_USER, before.session_id)),
+            cut_off=sessions.cut_offs.get(_USER),
             purged_until=sessions.purged_until,
-            now=now,
-            policy=before.policy or "the usual policy",
             trace=(*before.trace, event),
         )
-
-
-CLOCKS = {
-    "clock +40 s": 40,
-    "clock -1 h": -HOUR,
-    "clock +15 days": 15 * DAY,
-    "clock +10 years": DECADE,
-    "clock -10 years": -DECADE,
-}

@@ -5,11 +5,13 @@ anything else that those systems do.
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from itertools import count
 
 from domain.model.errors import InvalidRefreshTokenError
-from domain.model.sessions import Rotation, Session, SessionPolicy
+from domain.model.sessions import SessionPolicy
 from domain.model.users import User
 from domain.use_cases.refresh_access_token import RefreshAccessToken
 from ports.security_log import Happening
@@ -17,7 +19,6 @@ from ports.sessions import Sessions
 from tests.fakes.clock import FakeClock
 from tests.fakes.security_log import FakeSecurityLog
 from tests.fakes.service import FakeService
-from tests.fakes.sessions import FakeSessions
 from tests.fakes.users import FakeUsers
 
 GRACE = SessionPolicy().replay_grace
@@ -44,23 +45,23 @@ class Rule(ABC):
 
 
 class Nuovo(Rule):
-    """The real use case over a store in memory: two marks, recovery by a chain that moves on."""
+    """The real use case over a store in memory."""
 
     def __init__(self, policy: SessionPolicy | None = None, sessions: Sessions | None = None) -> None:
         self.clock = FakeClock()
         self.log = FakeSecurityLog()
         self.service = FakeService(
-            policy=policy or SessionPolicy(),
+            policy=policy,
             clock=self.clock,
             log=self.log,
             users=FakeUsers(User(id="ada")),
-            sessions=sessions or FakeSessions(),
+            sessions=sessions,
         )
         self._refresh: RefreshAccessToken = self.service.refresh
 
     def sign_in(self, now: int) -> str:
         self.clock.time = now
-        token = self.service.start("ada").refresh_token
+        token = self.service.sign_in().refresh_token
         assert token is not None
         return token
 
@@ -71,40 +72,7 @@ class Nuovo(Rule):
         except InvalidRefreshTokenError:
             return None
         assert token is not None
-        return Served(token, shared=self.log.events[-1].happening is Happening.REPLAYED)
-
-
-class OneMark(Nuovo):
-    """The rule of this service, if it kept one mark instead of two."""
-
-    def __init__(self) -> None:
-        super().__init__(sessions=_OneMarkSessions())
-
-
-class _OneMarkSessions(FakeSessions):
-    def advance(self, rotation: Rotation) -> bool:
-        with self.lock:
-            taken = super().advance(rotation)
-            if taken:
-                self.rows[rotation.session_id] = replace(self.rows[rotation.session_id], older_mark=None)
-            return taken
-
-
-class ParentOnly(Nuovo):
-    """The token before the current one gets the current one, for an interval; no other is forgiven."""
-
-    def __init__(self) -> None:
-        super().__init__(SessionPolicy(lost_answer_recovery=0), _NoMarkSessions())
-
-
-class _NoMarkSessions(FakeSessions):
-    def advance(self, rotation: Rotation) -> bool:
-        with self.lock:
-            taken = super().advance(rotation)
-            if taken:
-                row: Session = self.rows[rotation.session_id]
-                self.rows[rotation.session_id] = replace(row, newer_mark=None, older_mark=None)
-            return taken
+        return Served(token, shared=self.log.events[-1].happening is Happening.REPEATED)
 
 
 class _Family(Rule):
@@ -149,6 +117,15 @@ class NoGrace(_Family):
         return None
 
 
+class ParentWithinTheGrace(_Family):
+    """Every use rotates. The parent gets the active token for the grace; nothing else is forgiven."""
+
+    def _again(self, presented: str, superseded_at: int, now: int) -> Served | None:
+        active = next(reversed(self._superseded_at))
+        is_parent = self._parent[active] == presented
+        return Served(active, shared=True) if is_parent and now - superseded_at <= GRACE else None
+
+
 class EveryReplayANewChild(_Family):
     """Within the window each replay gets a token of its own, and all of them stay good (Ory Hydra's grace period)."""
 
@@ -178,12 +155,13 @@ class ParentForEver(_Family):
         return Served(self._issue(presented)) if now - superseded_at <= self._INTERVAL else None
 
 
-RULES: dict[str, type[Rule]] = {
+RULES: dict[str, Callable[[], Rule]] = {
     "nuovo": Nuovo,
-    "nuovo with one mark": OneMark,
-    "parent only, within the grace": ParentOnly,
+    "parent only, within the grace": ParentWithinTheGrace,
     "parent shares the active token for ever": ParentForEver,
     "every replay a new child": EveryReplayANewChild,
     "new child for the parent": NewChildForTheParent,
     "no grace": NoGrace,
 }
+GRACES = {f"nuovo, grace of {grace} s": partial(Nuovo, SessionPolicy(replay_grace=grace)) for grace in (0, 10, 15, 20)}
+"""The rule of this service with a grace that is shorter than journeys may be."""

@@ -1,17 +1,19 @@
-"""The invariants hold, and every check can fail: each broken variant is found by the check that is meant for it."""
+"""What must hold does, and every check can fail: each wrong rule and store is caught by the checks meant for it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from domain.model.errors import NuovoError
 from domain.model.sessions import SessionPolicy
+from infrastructure.two_places import RotationsInTwoPlaces
 from tests.fakes.sessions import FakeSessions
 from tests.figures import Figures
-from tests.simulation import broken, checks
+from tests.simulation import checks
 from tests.simulation.conftest import STRESS
-from tests.simulation.interleavings import Explorer, World, stolen_worlds
+from tests.simulation.interleavings import Explorer, stolen_worlds
 from tests.simulation.lifecycles import Lifecycles
+from tests.wrong import rules, stores
 
 Check = Callable[[checks.NewStore], int]
 
@@ -25,9 +27,17 @@ POLICIES = {
 CHECKS: list[Check] = [
     checks.tabs,
     checks.thieves,
+    checks.races,
     checks.one_second,
+    checks.one_grace,
+    checks.spans,
     checks.clock_set_back,
+    checks.clock_ahead,
     checks.apart,
+    checks.spared,
+    checks.disabled,
+    checks.kept,
+    checks.healing,
     checks.purge,
     checks.healed,
     checks.purged,
@@ -44,7 +54,7 @@ def test_invariant(check: Check, figures: Figures) -> None:
 def test_client_and_thief_are_never_both_served_again_after_they_part(
     policy: SessionPolicy, figures: Figures, request: pytest.FixtureRequest
 ) -> None:
-    """Any token stolen, whoever goes first, in every order of waits and words; each answer as the history wants it."""
+    """Any token stolen, whoever goes first, in every order of waits and words; each answer as the model has it."""
     explorer = Explorer(policy, FakeSessions())
     steps = 6 if STRESS else 3
     layers = list(explorer.explore(stolen_worlds(explorer, 2), steps))
@@ -56,96 +66,112 @@ def test_client_and_thief_are_never_both_served_again_after_they_part(
 
 
 @pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
-def test_a_client_alone_is_refused_only_for_what_no_promise_covers(
+def test_a_client_alone_is_never_refused(
     policy: SessionPolicy, figures: Figures, request: pytest.FixtureRequest
 ) -> None:
-    """Newest and older tokens, lost answers, waits: served within the grace and the recovery, whatever came before."""
-    explorer = _Faithful(policy, FakeSessions())
-    layers = list(explorer.explore(_alone(explorer), 8 if STRESS else 5))
+    """Newest and older tokens, lost answers, waits: served while grace and recovery last, whatever came before."""
+    explorer = Explorer(policy, FakeSessions(), client_alone=True)
+    layers = list(explorer.explore([explorer.start()], 8 if STRESS else 5))
     figures.add(
         f"orders of a client alone, {len(layers)} steps, {request.node.callspec.id}", f"{layers[-1].interleavings:,}"
     )
-    assert layers[-1].states > 1
+
+
+def test_a_clock_that_is_ahead_for_one_rotation_lets_no_two_be_served(figures: Figures) -> None:
+    """By seconds, an hour, more than a recovery, at any step: outside the grace of the parting one alone is served."""
+    explorer = Explorer(SessionPolicy(), FakeSessions(), ahead=(20, 3_600, 100_000))
+    steps = 5 if STRESS else 2
+    layers = list(explorer.explore(stolen_worlds(explorer, 2), steps))
+    figures.add(
+        f"interleavings of client and thief, {steps} steps, a clock ahead at one of them",
+        f"{layers[-1].interleavings:,} in {sum(layer.states for layer in layers):,} states",
+    )
+    assert len(layers) == steps
 
 
 def test_what_is_over_stays_over(figures: Figures) -> None:
-    """Logouts, purges, clocks, policies and lost rotations in every order: nothing brings an ended session back."""
-    events = 5 if STRESS else 4
+    """Endings, purges, clocks, policies, lost rotations and rows in every order: nothing brings a session back."""
+    events = 5 if STRESS else 3
     lifecycles = Lifecycles(FakeSessions())
     lifecycles.run(events)
     figures.add(f"orders of {events} events round the end of a session", f"{lifecycles.states:,} states")
 
 
+CAUGHT_BY: dict[type[FakeSessions], tuple[Check, ...]] = {
+    rules.OverlooksRevocations: (checks.lifecycles, checks.races),
+    rules.OverlooksCutOffs: (checks.lifecycles, checks.races),
+    rules.OverlooksTheSpare: (checks.spared,),
+    rules.OverlooksPurges: (checks.purged, checks.lifecycles),
+    rules.HealsBeforeItRefuses: (checks.lifecycles,),
+    rules.RefusesWhatItLost: (checks.healing,),
+    rules.EndsWhatItLost: (checks.healing,),
+    rules.HandsOutWhatItHas: (checks.healing,),
+    rules.RotatesAnyway: (checks.kept,),
+    rules.KeepsEveryToken: (checks.kept,),
+    rules.RepeatsNothing: (checks.interleavings, checks.tabs, checks.one_grace),
+    rules.RepeatsTheParentAlone: (checks.interleavings, checks.tabs, checks.one_grace),
+    rules.RepeatsTheCurrentAlone: (checks.interleavings, checks.tabs, checks.one_grace),
+    rules.RepeatsForAnyOlder: (checks.interleavings,),
+    rules.RepeatsForEver: (checks.interleavings, checks.spans),
+    rules.RepeatsASecondLess: (checks.spans,),
+    rules.RepeatsASecondMore: (checks.spans,),
+    rules.ExtendsTheGrace: (checks.interleavings,),
+    rules.StretchesSpansWithTheClock: (checks.clock_set_back, checks.clock_ahead),
+    rules.ComparesTimesOfIssue: (checks.one_second,),
+    rules.RecoversNothing: (checks.interleavings, checks.tabs, checks.spans),
+    rules.RecoversForEver: (checks.interleavings, checks.spans),
+    rules.RecoversASecondLess: (checks.spans,),
+    rules.RecoversAnyOlder: (checks.interleavings, checks.thieves),
+    rules.SharesTheLostSuccessor: (checks.interleavings,),
+    rules.TakesReuseForALostAnswer: (checks.interleavings, checks.thieves),
+    rules.SharesWithAThief: (checks.interleavings, checks.one_second),
+    rules.RefusesReuseAlone: (checks.interleavings, checks.one_second),
+    stores.StepsFromAnyGeneration: (checks.interleavings, checks.one_second),
+    stores.StepsFromAnyOlderGeneration: (checks.interleavings, checks.one_second),
+    stores.StepsWhileYoung: (checks.interleavings, checks.one_grace),
+    stores.StepsOfTheRevoked: (checks.lifecycles, checks.races),
+    stores.StepsOfTheCutOff: (checks.lifecycles, checks.races),
+    stores.RefusesTheSpared: (checks.spared,),
+    stores.RestoresWhatWasPurged: (checks.races,),
+    stores.RestoresOverWhatIsThere: (checks.races,),
+    stores.GivesOneGenerationTwice: (checks.interleavings,),
+    stores.ForgetsTheParent: (checks.interleavings, checks.tabs),
+    stores.ForgetsWhenItRotated: (checks.interleavings, checks.one_grace),
+    stores.KeepsHealedRowsTooShort: (checks.healed,),
+    stores.AnswersBeforeItWrites: (checks.interleavings,),
+    stores.RevokesNothing: (checks.lifecycles, checks.clock_set_back),
+    stores.RollsBackReuse: (checks.interleavings, checks.one_second),
+    stores.RevokesTheWholeUser: (checks.apart,),
+    stores.LeavesNoTombstone: (checks.lost_row,),
+    stores.CutsOffTheUnborn: (checks.apart,),
+    stores.CutsOffOnlyThePast: (checks.lifecycles,),
+    stores.SparesNobody: (checks.spared,),
+    stores.SparesWhatWasEnded: (checks.lifecycles,),
+    stores.RevivesAtSignIn: (checks.apart,),
+    stores.PurgesRevocations: (checks.lifecycles,),
+    stores.PurgesByExpiry: (checks.lifecycles, checks.purge),
+    stores.LeavesNoPurgeMark: (checks.lifecycles, checks.purged),
+    stores.PurgesCutOffs: (checks.lifecycles,),
+    stores.CallsTroubleInvalid: (checks.tabs,),
+}
+"""Of every wrong rule and store, the checks that catch it."""
+
+
 @pytest.mark.parametrize(
     ("variant", "check"),
-    [
-        (broken.TakesAnyGeneration, checks.interleavings),
-        (broken.TakesAnyGeneration, checks.one_second),
-        (broken.GivesOneGenerationTwice, checks.interleavings),
-        (broken.GivesOneGenerationTwice, checks.thieves),
-        (broken.LosesItsMarks, checks.interleavings),
-        (broken.LosesItsMarks, checks.tabs),
-        (broken.KeepsOneMark, checks.interleavings),
-        (broken.MovesItsMarksAlways, checks.interleavings),
-        (broken.MovesItsMarksAlways, checks.tabs),
-        (broken.MarksTheWrongGeneration, checks.interleavings),
-        (broken.MarksTheWrongGeneration, checks.tabs),
-        (broken.RevokesNothing, checks.interleavings),
-        (broken.RevokesNothing, checks.lifecycles),
-        (broken.RevokesNothing, checks.clock_set_back),
-        (broken.RevokesTheWholeUser, checks.apart),
-        (broken.HealsTheRevoked, checks.lifecycles),
-        (broken.ForgetsRevocationsOnPurge, checks.lifecycles),
-        (broken.ForgetsRevocationsOnPurge, checks.purge),
-        (broken.LeavesNoPurgeMark, checks.lifecycles),
-        (broken.ForgetsCutOffsOnPurge, checks.lifecycles),
-        (broken.EndsOnlyThePast, checks.lifecycles),
-        (broken.LeavesNoPurgeMark, checks.purged),
-        (broken.KeepsHealedRowsTooShort, checks.healed),
-        (broken.LeavesNoTombstone, checks.lost_row),
-        (broken.ExtendsTheGrace, checks.interleavings),
-        (broken.ExtendsTheGrace, checks.one_second),
-        (broken.NeverRefuses, checks.interleavings),
-        (broken.NeverRefuses, checks.thieves),
-        (broken.RefusesWithoutEnding, checks.interleavings),
-        (broken.SharesLate, checks.interleavings),
-        (broken.RecoversForEver, checks.interleavings),
-        (broken.RecoversForEver, checks.one_second),
-        (broken.RecoversNothing, checks.interleavings),
-        (broken.RecoversNothing, checks.tabs),
-        (broken.GraceOutlivesRevocation, checks.lifecycles),
-        (broken.ComparesTimesOfIssue, checks.one_second),
-        (broken.ClockStretchesGrace, checks.clock_set_back),
-    ],
+    [pytest.param(v, check, id=f"{v.__name__}-{check.__name__}") for v, found in CAUGHT_BY.items() for check in found],
 )
-def test_each_broken_variant_is_caught(variant: checks.NewStore, check: Check) -> None:
+def test_each_wrong_variant_is_caught(variant: checks.NewStore, check: Check) -> None:
     with pytest.raises((AssertionError, NuovoError)):
         check(variant)
 
 
-def test_every_variant_and_every_check_is_used(request: pytest.FixtureRequest) -> None:
-    """No variant that nobody catches, no check that catches nobody."""
-    marker = test_each_broken_variant_is_caught.pytestmark[0]  # type: ignore[attr-defined]
-    used = {value for pair in marker.args[1] for value in pair}
-    variants = {
-        value
-        for value in vars(broken).values()
-        if isinstance(value, type) and issubclass(value, FakeSessions) and value is not FakeSessions
-    }
-    assert used >= {*variants, *CHECKS, checks.interleavings, checks.lifecycles}
+def test_a_step_that_asks_for_no_user_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RotationsInTwoPlaces, "rotate", lambda step, rotation: step._sessions.rotate(rotation))
+    with pytest.raises(AssertionError):
+        checks.disabled(FakeSessions)
 
 
-class _Faithful(Explorer):
-    """Nobody but the client speaks: it is refused only for what no promise covers."""
-
-    def say(self, world: World, who: str, generation: int, wait: int, *, lost: bool = False) -> World:
-        after = super().say(world, who, generation, wait, lost=lost)
-        if after.history.dead and not world.history.dead:
-            grace, recovery = self.policy.replay_grace, self.policy.lost_answer_recovery
-            promised = recovery if generation == world.honest.newest else grace - grace // 2
-            assert after.now - world.history.superseded_at(generation) > promised, after.trace
-        return after
-
-
-def _alone(explorer: Explorer) -> Iterator[World]:
-    yield explorer.start()
+def test_every_check_is_used() -> None:
+    """No check that catches nobody."""
+    assert {*(check for found in CAUGHT_BY.values() for check in found), checks.disabled} >= set(CHECKS)

@@ -1,4 +1,4 @@
-"""A session under arbitrary use, held against its whole history: whatever Hypothesis thinks of, one step at a time."""
+"""A session under arbitrary use, held against the model: whatever Hypothesis thinks of, one step at a time."""
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -13,15 +13,15 @@ from hypothesis.stateful import (
 )
 
 from domain.model.decisions import Decision
-from domain.model.errors import InvalidRefreshTokenError
+from domain.model.errors import InvalidRefreshTokenError, StoreUnavailableError
 from domain.model.sessions import SessionPolicy
 from tests.fakes.clock import START
-from tests.fakes.service import FakeService
+from tests.fakes.service import LOGIN, FakeService
 from tests.fakes.sessions import FakeSessions
-from tests.simulation import broken
 from tests.simulation.checks import NewStore
 from tests.simulation.conftest import STRESS
-from tests.simulation.oracle import History, Trade, Verdict
+from tests.simulation.model import Rules, State, at, refreshed
+from tests.wrong import rules, stores
 
 SETTINGS = settings(
     max_examples=1_000 if STRESS else 60,
@@ -34,6 +34,8 @@ SETTINGS = settings(
 )
 WAITS = st.sampled_from([0, 1, 7, 14, 15, 16, 29, 30, 31, 600, 43_200, 86_400, 86_401])
 LIFE = 400 * 86_400
+DEAD = {Decision.REFUSE, Decision.REUSE}
+NEW = {Decision.ROTATE, Decision.RECOVER}
 
 
 class SessionMachine(RuleBasedStateMachine):
@@ -41,20 +43,15 @@ class SessionMachine(RuleBasedStateMachine):
 
     new_store: NewStore = FakeSessions
 
-    @initialize(grace=st.sampled_from([0, 1, 15, 30, 300]), recovery=st.sampled_from([0, 1, 86_400]), leeway=st.just(0))
-    def sign_in(self, grace: int, recovery: int, leeway: int) -> None:
-        self.service = FakeService(
-            policy=SessionPolicy(
-                replay_grace=grace,
-                lost_answer_recovery=recovery,
-                leeway=leeway,
-                refresh_token_ttl=LIFE,
-                session_ttl=LIFE,
-            ),
-            sessions=self.new_store(),
+    @initialize(grace=st.sampled_from([0, 1, 15, 30, 300]), recovery=st.sampled_from([0, 1, 86_400]))
+    def sign_in(self, grace: int, recovery: int) -> None:
+        policy = SessionPolicy(
+            replay_grace=grace, lost_answer_recovery=recovery, refresh_token_ttl=LIFE, session_ttl=LIFE
         )
-        self.tokens = [[self._sign_in()], [self._sign_in()]]
-        self.histories = [History(), History()]
+        self.spans = Rules.of(policy)
+        self.service = FakeService(policy=policy, sessions=self.new_store())
+        self.tokens = [[str(self.service.sign_in().refresh_token)] for _ in range(2)]
+        self.sessions = [State(), State()]
 
     @rule(wait=WAITS)
     def wait(self, wait: int) -> None:
@@ -65,35 +62,34 @@ class SessionMachine(RuleBasedStateMachine):
     def present(self, session: int, back: int, wait: int) -> None:
         """Present one of the newest tokens, or the oldest."""
         self.wait(wait)
-        tokens, history = self.tokens[session], self.histories[session]
-        index = max(0, len(tokens) - 1 - back)
-        # Tokens left behind have no place in the list: generations are what counts.
-        generation = self.service.tokens.read_refresh_token(tokens[index]).generation
-        now = self.service.clock.time
-        verdict = history.judge(generation, now, self.service.policy)
+        tokens, before = self.tokens[session], self.sessions[session]
+        presented = tokens[max(0, len(tokens) - 1 - back)]
+        expected, self.sessions[session] = self._outcome(before, presented)
         try:
-            answer = self.service.refresh(tokens[index]).refresh_token
+            answer = str(self.service.refresh(presented).refresh_token)
         except InvalidRefreshTokenError:
-            assert verdict in (Verdict.DEATH, Verdict.CURRENT_OR_DEATH)
-            self.histories[session] = History(history.trades, dead=True)
+            assert expected is None
             return
-        assert answer is not None
-        if answer in tokens:
-            assert verdict in (Verdict.CURRENT, Verdict.CURRENT_OR_DEATH)
+        assert self._generation(answer) == expected
+        if expected == before.generation:
             assert answer == tokens[-1]
-            return
-        assert verdict is Verdict.NEW
-        issued = self.service.tokens.read_refresh_token(answer).generation
-        assert issued == history.current + 1
-        tokens.append(answer)
-        self.histories[session] = History((*history.trades, Trade(generation, issued, now)))
+        else:
+            tokens.append(answer)
 
     @precondition(lambda self: self.service.clock.time > START)
     @rule(session=st.integers(0, 1), back=st.integers(0, 3))
     def log_out(self, session: int, back: int) -> None:
-        tokens, history = self.tokens[session], self.histories[session]
+        tokens = self.tokens[session]
         self.service.revoke(tokens[max(0, len(tokens) - 1 - back)])
-        self.histories[session] = History(history.trades, dead=True)
+        self.sessions[session] = State(dead=True)
+
+    @precondition(lambda self: self.service.clock.time > START)
+    @rule(spared=st.sampled_from([None, 0, 1]))
+    def end_all(self, spared: int | None) -> None:
+        id_ = None if spared is None else self.service.tokens.read_refresh_token(self.tokens[spared][0]).session_id
+        self.service.end_all("ada", by=LOGIN, spare=id_)
+        for each in {0, 1} - {spared}:
+            self.sessions[each] = State(dead=True)
 
     @rule()
     def purge(self) -> None:
@@ -101,46 +97,71 @@ class SessionMachine(RuleBasedStateMachine):
             assert removed == 0
 
     @invariant()
-    def at_most_one_token_is_live(self) -> None:
-        """In every snapshot one token of a session may advance it, none if the session is over."""
+    def every_token_is_worth_what_the_model_says(self) -> None:
+        """One token at most is handed out, and nobody but its holder and that of its parent has it or gets it."""
         if not hasattr(self, "tokens"):
             return
         service = self.service
-        for tokens, history in zip(self.tokens, self.histories, strict=True):
-            read = [service.tokens.read_refresh_token(token) for token in tokens]
-            standing = service.sessions.get(read[0].session_id, "ada")
-            decisions = [standing.decide(t, now=service.clock.time, policy=service.policy) for t in read]
-            assert decisions.count(Decision.ADVANCE) == (not history.dead)
+        for tokens, session in zip(self.tokens, self.sessions, strict=True):
+            for text in tokens:
+                token = service.tokens.read_refresh_token(text)
+                standing = service.sessions.get(token.user_id, token.session_id)
+                decision = standing.decide(token, now=service.clock.time, policy=service.policy)
+                expected, _ = self._outcome(session, text)
+                if expected is None:
+                    assert decision in DEAD
+                else:
+                    assert decision is Decision.REPEAT if expected == session.generation else decision in NEW
 
-    def _sign_in(self) -> str:
-        token = self.service.start("ada").refresh_token
-        assert token is not None
-        return token
+    def _outcome(self, session: State, presented: str) -> tuple[int | None, State]:
+        now = at(self.service.clock.time)
+        (outcome,) = refreshed(session, self._generation(presented), now, self.spans)
+        return outcome
+
+    def _generation(self, token: str) -> int:
+        return self.service.tokens.read_refresh_token(token).generation
 
 
-def test_a_session_does_what_its_history_says() -> None:
+def test_a_session_does_what_the_model_says() -> None:
     run_state_machine_as_test(SessionMachine, settings=SETTINGS)
 
 
-@pytest.mark.parametrize(
-    "variant",
-    [
-        broken.TakesAnyGeneration,
-        broken.LosesItsMarks,
-        broken.MovesItsMarksAlways,
-        broken.RevokesNothing,
-        broken.RevokesTheWholeUser,
-        broken.ExtendsTheGrace,
-        broken.NeverRefuses,
-        broken.RefusesWithoutEnding,
-        broken.SharesLate,
-        broken.RecoversForEver,
-        broken.RecoversNothing,
-        broken.GraceOutlivesRevocation,
-        broken.ComparesTimesOfIssue,
-    ],
-)
-def test_a_broken_variant_does_not(variant: type[FakeSessions]) -> None:
-    machine = type("Broken", (SessionMachine,), {"new_store": variant})
-    with pytest.raises((AssertionError, StopIteration)):
+CAUGHT: list[type[FakeSessions]] = [
+    rules.OverlooksRevocations,
+    rules.OverlooksCutOffs,
+    rules.OverlooksTheSpare,
+    rules.RepeatsNothing,
+    rules.RepeatsTheParentAlone,
+    rules.RepeatsTheCurrentAlone,
+    rules.RepeatsForAnyOlder,
+    rules.RepeatsTheFirst,
+    rules.RepeatsForEver,
+    rules.RepeatsASecondLess,
+    rules.RepeatsASecondMore,
+    rules.ExtendsTheGrace,
+    rules.NeverRotates,
+    rules.ComparesTimesOfIssue,
+    rules.RecoversNothing,
+    rules.RecoversForEver,
+    rules.RecoversASecondLess,
+    rules.RecoversAnyOlder,
+    rules.SharesTheLostSuccessor,
+    rules.TakesReuseForALostAnswer,
+    rules.SharesWithAThief,
+    rules.RefusesReuseAlone,
+    stores.StepsFromAnyGeneration,
+    stores.StepsWhileYoung,
+    stores.StepsOfTheRevoked,
+    stores.StepsOfTheCutOff,
+    stores.RefusesTheSpared,
+    stores.RevokesNothing,
+    stores.RevokesTheWholeUser,
+    stores.SparesNobody,
+]
+
+
+@pytest.mark.parametrize("variant", CAUGHT)
+def test_a_wrong_variant_does_not(variant: type[FakeSessions]) -> None:
+    machine = type("Wrong", (SessionMachine,), {"new_store": variant})
+    with pytest.raises((AssertionError, StoreUnavailableError)):
         run_state_machine_as_test(machine, settings=settings(SETTINGS, max_examples=2_000, phases=[Phase.generate]))

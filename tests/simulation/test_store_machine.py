@@ -1,8 +1,7 @@
-"""The store in memory and each database, told the same, one step at a time: answers and rows stay equal."""
+"""The store in memory and each other one, told the same, one step at a time: answers and rows stay equal."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from operator import methodcaller
 from typing import TypeVar
 
 import pytest
@@ -10,169 +9,142 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from domain.model.sessions import RevocationReason, Rotation, Session, SessionPolicy, rotate
+from domain.model.sessions import RevocationReason, Session, SessionPolicy, rotate
 from domain.model.tokens import RefreshToken
-from infrastructure.peewee.database import Engine, open_engine
-from infrastructure.peewee.schema import Schema
-from infrastructure.peewee.sessions import PeeweeSessions
-from ports.sessions import Sessions
+from domain.model.users import User
+from tests.builders import WHOLE_LIST, first_token
 from tests.fakes.clock import START
-from tests.fakes.sessions import FakeSessions
 from tests.simulation.conftest import STRESS
 from tests.simulation.test_session_machine import SETTINGS
+from tests.stores import SERVED, Store, Stores
+from tests.wrong.databases import WRONG, emptied
 
 _Answer = TypeVar("_Answer")
-TABLES = ("nuovo_sessions", "nuovo_cut_offs", "nuovo_purges")
-USERS = st.sampled_from(["ada", "bob"])
-NAMES = st.sampled_from(["a", "b", "c", "d"])
+USERS, NAMES = ("ada", "bob"), ("a", "b")
 SPANS = st.sampled_from([0, 1, 7, 15, 16, 30, 31, 3_600, 15 * 86_400, 70 * 86_400, -1, -16, -3_600, -(10**8)])
-REASONS = st.sampled_from(RevocationReason)
 POLICIES = st.sampled_from(
-    [SessionPolicy(), SessionPolicy(replay_grace=0), SessionPolicy(refresh_token_ttl=60, session_ttl=3_600)]
+    [
+        SessionPolicy(),
+        SessionPolicy(replay_grace=0),
+        SessionPolicy(refresh_token_ttl=60, session_ttl=3_600),
+        SessionPolicy(rotation=False),
+    ]
 )
+BACK, GUESSES = st.sampled_from([0, 0, 0, 1, 2, 5]), st.sampled_from([0, 0, 0, 0, 1, None])
+OF_USER, NAMED, REASONS = st.sampled_from(USERS), st.sampled_from(NAMES), st.sampled_from(RevocationReason)
 
 
 class StoreMachine(RuleBasedStateMachine):
-    """Steps are taken from tokens that were really issued, current and stale, with right and wrong conditions."""
+    """Steps from tokens that were issued, and from those of writes that were lost; some with wrong conditions.
 
-    database: Callable[[], Sessions]
+    Two users have sessions of the same names: user and session are one key.
+    """
+
+    memory: Callable[[], Store]
+    other: Callable[[], Store]
 
     @initialize()
     def begin(self) -> None:
-        self.fake, self.real = FakeSessions(), self.database()
+        self.stores = self.memory(), self.other()
         self.now = START
         self.tokens: list[RefreshToken] = []
+        for user in USERS:
+            self.both(lambda store, user=user: store.directory.put(User(id=user)))  # type: ignore[misc]
 
-    def both(self, operation: Callable[[Sessions], _Answer]) -> _Answer:
-        expected = operation(self.fake)
-        assert operation(self.real) == expected
+    def both(self, operation: Callable[[Store], _Answer]) -> _Answer:
+        expected, answer = map(operation, self.stores)
+        assert answer == expected
         return expected
 
     @rule(span=SPANS)
     def set_clock(self, span: int) -> None:
         self.now = max(0, self.now + span)
 
-    @rule(name=NAMES, user=USERS, policy=POLICIES)
-    def start(self, name: str, user: str, policy: SessionPolicy) -> None:
-        id_ = f"{user}-{name}"
-        cut_off = self.both(lambda store: store.get(id_, user)).cut_off
-        session = Session.start(session_id=id_, user_id=user, device=name, now=self.now, cut_off=cut_off, policy=policy)
-        self.both(lambda store: store.start(session))
-        self.tokens.append(session.current_token())
+    @rule(name=NAMED, user=OF_USER, policy=POLICIES, is_lost=st.booleans())
+    def start(self, name: str, user: str, policy: SessionPolicy, *, is_lost: bool) -> None:
+        """Start a session, or know a token of one whose start was lost."""
+        token = replace(first_token(user, now=self.now, policy=policy), session_id=name)
+        if not is_lost:
+            self.both(lambda store: store.sessions.start(Session.recalled(token)))
+        self.tokens.append(token)
 
-    @rule(data=st.data(), policy=POLICIES, guess=st.sampled_from([None, 0, 0, 0, 1]))
-    def advance(self, data: st.DataObject, policy: SessionPolicy, guess: int | None) -> None:
-        """Step from a token, for what the store holds or for something else."""
-        if not self.tokens:
-            return
-        token = data.draw(st.sampled_from(self.tokens[-8:]))
-        session = self.both(lambda store: store.get(token.session_id, token.user_id)).session
-        replaces = None if guess is None or session is None else session.generation + guess
-        step: Rotation = rotate(token, now=self.now, policy=policy, replaces=replaces)
-        if self.both(lambda store: store.advance(step)):
-            self.tokens.append(step.token())
+    @rule(back=BACK, ahead=st.integers(1, 3))
+    def lose_rotations(self, back: int, ahead: int) -> None:
+        """Know a token that is further than the store."""
+        if back < len(self.tokens):
+            token = self.tokens[-1 - back]
+            self.tokens.append(replace(token, generation=token.generation + ahead))
 
-    @rule(data=st.data(), reason=REASONS)
-    def revoke(self, data: st.DataObject, reason: RevocationReason) -> None:
-        if self.tokens:
-            token = data.draw(st.sampled_from(self.tokens))
-            self.both(lambda store: store.revoke(token, at=self.now, reason=reason))
+    @rule(back=BACK, policy=POLICIES, guess=GUESSES, alone=st.booleans(), again=st.booleans())
+    def rotate(self, back: int, policy: SessionPolicy, guess: int | None, *, alone: bool, again: bool) -> None:
+        """Step from a token, for what the store holds or for something else; `alone`, without a look at the user."""
+        if back < len(self.tokens):
+            self._rotate(self.tokens[-1 - back], policy, guess, alone=alone)
+            if again:
+                self._rotate(self.tokens[-1], policy, guess, alone=alone)
 
-    @rule(name=NAMES, user=USERS, owner=st.sampled_from([None, "ada", "bob"]), reason=REASONS)
-    def revoke_by_id(self, name: str, user: str, owner: str | None, reason: RevocationReason) -> None:
-        id_ = f"{user}-{name}"
-        self.both(lambda store: store.revoke_by_id(id_, owner=owner, at=self.now, reason=reason))
+    def _rotate(self, token: RefreshToken, policy: SessionPolicy, guess: int | None, *, alone: bool) -> None:
+        session = self.both(lambda store: store.sessions.get(token.user_id, token.session_id)).session
+        replaces = None if guess is None or session is None else session.token.generation + guess
+        step = rotate(token, now=self.now, policy=policy, replaces=replaces)
+        if self.both(lambda store: (store.sessions if alone else store.rotations).rotate(step)) is not None:
+            self.tokens.append(step.successor)
 
-    @rule(user=USERS)
-    def end_all(self, user: str) -> None:
-        self.both(lambda store: store.end_all(user, at=self.now))
+    @rule(user=OF_USER, active=st.sampled_from([True, True, False, None]))
+    def change_user(self, user: str, active: bool | None) -> None:
+        if active is None:
+            self.both(lambda store: store.directory.remove(user))
+        else:
+            self.both(lambda store: store.directory.put(User(id=user, active=active)))
 
-    @rule(data=st.data())
-    def lose_rotations(self, data: st.DataObject) -> None:
-        """Put both stores back to an earlier token of a session that is live."""
-        if not self.tokens:
-            return
-        token = data.draw(st.sampled_from(self.tokens))
-        known = self.both(lambda store: store.get(token.session_id, token.user_id)).session
-        if known is not None and known.revoked_at is None:
-            row = Session.recalled(token)
-            for store in (self.fake, self.real):
-                replace_row(store, row)
+    @rule(back=BACK, reason=REASONS)
+    def revoke(self, back: int, reason: RevocationReason) -> None:
+        if back < len(self.tokens):
+            token = self.tokens[-1 - back]
+            self.both(lambda store: store.sessions.revoke(token, at=self.now, reason=reason))
 
-    @rule()
-    def purge(self) -> None:
-        self.both(lambda store: list(store.purge(until=self.now)))
+    @rule(name=NAMED, user=OF_USER, reason=REASONS)
+    def end(self, name: str, user: str, reason: RevocationReason) -> None:
+        self.both(lambda store: store.sessions.end(user, name, at=self.now, reason=reason))
+
+    @rule(user=OF_USER, spare=st.sampled_from([None, *NAMES]))
+    def end_all(self, user: str, spare: str | None) -> None:
+        self.both(lambda store: store.sessions.end_all(user, at=self.now, spare=spare))
+
+    @rule(ahead=st.sampled_from([0, 0, 100 * 86_400]))
+    def purge(self, ahead: int) -> None:
+        self.both(lambda store: list(store.sessions.purge(until=self.now + ahead)))
 
     @invariant()
     def rows_are_equal(self) -> None:
-        if not hasattr(self, "fake"):
+        if not hasattr(self, "stores"):
             return
-        for user in ("ada", "bob"):
-            self.both(methodcaller("list_live", user, now=self.now))
-            for name in ("a", "b", "c", "d"):
-                self.both(methodcaller("get", f"{user}-{name}", user))
+        for user in USERS:
+            self.both(lambda store, user=user: store.sessions.list_live(user, WHOLE_LIST, now=self.now))  # type: ignore[misc]
+            for name in NAMES:
+                self.both(lambda store, user=user, name=name: store.sessions.get(user, name))  # type: ignore[misc]
+
+    def teardown(self) -> None:
+        for store in self.stores:
+            store.close()
 
 
-def replace_row(store: Sessions, row: Session) -> None:
-    if isinstance(store, FakeSessions):
-        store.lose_writes(row)
-        return
-    assert isinstance(store, PeeweeSessions)
-    engine = store._engine
-    mark = "%s" if "postgres" in type(engine).__name__.lower() else "?"
-    engine.peewee.execute_sql(f"DELETE FROM nuovo_sessions WHERE id = {mark}", (row.id,))  # noqa: S608
-    store.start(row)
+def machine_over(stores: Stores, other: Callable[[], Store]) -> type[StoreMachine]:
+    memory = stores["fake"]
+    places = {"memory": staticmethod(lambda: memory.open(memory.shared())), "other": staticmethod(other)}
+    return type("Machine", (StoreMachine,), places)
 
 
-@pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    engine = open_engine(database_url)
-    Schema(engine).migrate()
-    yield engine
-    engine.drop_connection()
+@pytest.mark.parametrize("kind", SERVED)
+def test_every_store_does_as_the_one_in_memory_does(kind: str, stores: Stores) -> None:
+    machine = machine_over(stores, lambda: stores[kind].open(stores[kind].shared()))
+    run_state_machine_as_test(machine, settings=settings(SETTINGS, max_examples=500 if STRESS else 25))
 
 
-def machine_over(engine: Engine, sessions: type[PeeweeSessions]) -> type[StoreMachine]:
-    store = sessions(engine)
-
-    def emptied() -> Sessions:
-        for table in TABLES:
-            engine.peewee.execute_sql(f"DELETE FROM {table}")  # noqa: S608
-        return store
-
-    return type("OverDatabase", (StoreMachine,), {"database": staticmethod(emptied)})
-
-
-def test_a_database_does_as_the_store_in_memory_does(engine: Engine) -> None:
-    run_state_machine_as_test(
-        machine_over(engine, PeeweeSessions), settings=settings(SETTINGS, max_examples=500 if STRESS else 25)
-    )
-
-
-class _ForgetsWhoOwns(PeeweeSessions):
-    def revoke_by_id(self, session_id: str, *, owner: str | None, at: int, reason: RevocationReason) -> bool:
-        return super().revoke_by_id(session_id, owner=None, at=at, reason=reason)
-
-
-class _AdvancesWhateverTheGeneration(PeeweeSessions):
-    def advance(self, rotation: Rotation) -> bool:
-        session = self.get(rotation.session_id, rotation.user_id).session
-        if session is not None and rotation.replaces is not None:
-            rotation = replace(rotation, replaces=session.generation, generation=session.generation + 1)
-        return super().advance(rotation)
-
-
-class _PurgesByExpiryAlone(PeeweeSessions):
-    def purge(self, *, until: int) -> Iterator[int]:
-        self._engine.peewee.execute_sql(f"DELETE FROM nuovo_sessions WHERE expires_at <= {until:d}")  # noqa: S608
-        yield from super().purge(until=until)
-
-
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-@pytest.mark.parametrize("variant", [_ForgetsWhoOwns, _AdvancesWhateverTheGeneration, _PurgesByExpiryAlone])
-def test_a_broken_database_does_not(engine: Engine, variant: type[PeeweeSessions]) -> None:
-    with pytest.raises(AssertionError):
-        run_state_machine_as_test(
-            machine_over(engine, variant),
-            settings=settings(SETTINGS, max_examples=500, phases=[Phase.generate]),
-        )
+@pytest.mark.stress
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_wrong_database_does_not(wrong: str, stores: Stores) -> None:
+    store = WRONG[wrong](stores["sqlite"].new())
+    machine = machine_over(stores, lambda: emptied(store))
+    with pytest.raises((AssertionError, ValueError)):
+        run_state_machine_as_test(machine, settings=settings(SETTINGS, max_examples=2_000, phases=[Phase.generate]))

@@ -2,13 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
+from tests.simulation.model import FOR_EVER, NOT_BEGUN, Rules, State, refreshed
 from tests.stress.history import Breach, Call, Event, Must, Row
-from tests.stress.model import Rules, State, after
 
 _ENDINGS = (Call.LOG_OUT, Call.END_ALL)
-_FOR_EVER = 2**63
+_UNAVAILABLE = 503
 
 
 def breaches_of(
@@ -63,7 +64,7 @@ def is_linearizable(session: Sequence[Event], rules: Rules) -> bool:
     """
     answered = sum(1 << i for i, event in enumerate(session) if event.ended is not None)
     seen: set[tuple[int, State]] = set()
-    todo = [(0, State())]
+    todo = [(0, NOT_BEGUN)]
     while todo:
         done, state = todo.pop()
         if done & answered == answered:
@@ -72,8 +73,38 @@ def is_linearizable(session: Sequence[Event], rules: Rules) -> bool:
             continue
         seen.add((done, state))
         for i in reversed(_next(session, done)):
-            todo += [(done | 1 << i, then) for then in after(state, session[i], rules)]
+            todo += [(done | 1 << i, then) for then in _after(state, session[i], rules)]
     return False
+
+
+def _after(state: State, event: Event, rules: Rules) -> Iterator[State]:
+    """Yield every state in which the session may be after a call, which saw the answer that it saw."""
+    unknown = event.status is None or event.status == _UNAVAILABLE
+    if unknown:
+        yield state  # it may never have arrived, or failed before it changed anything
+    for status, given, then in _outcomes(state, event, rules):
+        if unknown or (status == event.status and given == event.given):
+            yield then
+
+
+def _outcomes(state: State, event: Event, rules: Rules) -> Iterator[tuple[int, int | None, State]]:
+    over = replace(state, dead=state != NOT_BEGUN)
+    match event.call:
+        case Call.SIGN_IN if state == NOT_BEGUN:
+            yield 201, 1, State()
+        case Call.END_ALL:
+            # Another session of the user's may have asked. One that has not begun is not touched.
+            yield 200, None, over
+            if state.dead:
+                yield 401, None, state
+        case Call.LOG_OUT if state != NOT_BEGUN:
+            yield 200, None, over
+        case Call.LOOK if state != NOT_BEGUN:
+            yield (401 if state.dead else 200), None, state
+        case Call.REFRESH if state != NOT_BEGUN:
+            when = event.started, FOR_EVER if event.ended is None else event.ended
+            for given, then in refreshed(state, event.presented, when, rules):
+                yield (401 if given is None else 200), given, then
 
 
 def _next(session: Sequence[Event], done: int) -> list[int]:
@@ -85,7 +116,7 @@ def _next(session: Sequence[Event], done: int) -> list[int]:
 
 
 def _end(event: Event) -> int:
-    return _FOR_EVER if event.ended is None else event.ended
+    return FOR_EVER if event.ended is None else event.ended
 
 
 def _statuses(session: Sequence[Event], *, trouble: bool) -> Iterator[Breach]:

@@ -13,12 +13,14 @@ from urllib.parse import urlsplit
 
 from tests.e2e.client import Answer, Client
 from tests.e2e.database import Database
+from tests.simulation.model import Rules
 from tests.stress.history import Event, Row
-from tests.stress.model import Rules
 from tests.stress.stage import Reply, Service, Stage, StoryOver
 from tests.stress.stories import Story
 
-_STORIES_AT_ONCE = 16
+EVERY_USE_ROTATES = {"NUOVO_REPLAY_GRACE": "0"}
+"""For services whose rotations are what is looked at: within a grace they would only repeat."""
+_STORIES_AT_ONCE = 32
 _CALL_TIMEOUT = 20
 
 
@@ -165,8 +167,8 @@ def add_users(database: Database, count: int) -> list[str]:
 
 def snapshot(database: Database) -> dict[str, Row]:
     """Return all sessions as the table has them now. The key is the table's own: there is one row a session."""
-    rows = database.run("SELECT id, generation, revoked_at FROM nuovo_sessions")
-    return {row["id"]: Row(generation=row["generation"], revoked=row["revoked_at"] is not None) for row in rows}
+    rows = database.run("SELECT session_id, generation, revoked_at FROM nuovo_sessions")
+    return {row["session_id"]: Row(generation=row["generation"], revoked=row["revoked_at"] is not None) for row in rows}
 
 
 @contextmanager

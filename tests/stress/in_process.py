@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
+from domain.model.actors import THE_USER
 from domain.model.errors import NuovoError, StoreUnavailableError
 from domain.model.sessions import SessionPolicy
 from domain.model.tokens import TokenPair
@@ -18,9 +19,9 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.service import FakeService
 from tests.fakes.sessions import FakeSessions
 from tests.fakes.users import FakeUsers
+from tests.simulation.model import Rules
 from tests.stress.checker import breaches_of
 from tests.stress.history import Breach, Event, Row
-from tests.stress.model import Rules
 from tests.stress.stage import Reply, Service, Stage, StoryOver, Time
 from tests.stress.stories import Story
 
@@ -66,7 +67,7 @@ class InProcess(Service):
         )
 
     def sign_in(self, user: str) -> Reply:
-        return _reply(lambda: self._service.start(user, ""), success=201)
+        return _reply(lambda: self._service.sign_in(user), success=201)
 
     def refresh(self, token: str) -> Reply:
         return _reply(lambda: self._service.refresh(token))
@@ -78,7 +79,7 @@ class InProcess(Service):
         return _reply(lambda: self._service.revoke(token))
 
     def end_all(self, access_token: str) -> Reply:
-        return _reply(lambda: self._service.end_all(self._service.authenticate(access_token).user_id))
+        return _reply(lambda: self._service.end_all(self._service.authenticate(access_token).user_id, by=THE_USER))
 
     def look(self, access_token: str) -> Reply:
         return _reply(lambda: self._service.authenticate(access_token))
@@ -107,7 +108,9 @@ def play_in_process(
     def record(event: Event) -> None:
         history.append(event)
         with sessions.lock:
-            rows = {id_: Row(row.generation, row.revoked_at is not None) for id_, row in sessions.rows.items()}
+            rows = {
+                id_: Row(row.token.generation, row.revoked_at is not None) for (_, id_), row in sessions.rows.items()
+            }
             snapshots.append(rows)
 
     with ThreadPoolExecutor(4) as pool:

@@ -9,8 +9,8 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from tests.simulation.model import Rules
 from tests.stress.history import Call, Event, Must, generation_of, session_of
-from tests.stress.model import Rules
 
 _T = TypeVar("_T")
 _RETRY_AFTER = 0.1
@@ -146,6 +146,10 @@ class Stage:
 
     def pause(self, seconds: float) -> None:
         self.time.sleep(seconds)
+
+    def grow_old(self) -> None:
+        """Wait until what was rotated just now is no longer young, by whole seconds of any clock."""
+        self.pause(self.rules.grace + 1.2 if self.rules.grace else 0)
 
     def _until_done(self, call: Call, work: Callable[[], Reply], tokens: Tokens) -> None:
         """End something. The story is over if that was not answered: what follows relies on it."""

@@ -10,42 +10,35 @@ Story = Callable[[Stage], None]
 
 
 def steady(stage: Stage) -> None:
-    """Play a client that always sends its newest token."""
+    """Play a client that always sends its newest token, busy for a while and idle for a while."""
     tokens = stage.sign_in()
-    for _ in range(24):
-        tokens = stage.served(tokens)
+    for _ in range(3):
+        for _ in range(8):
+            tokens = stage.served(tokens)
+        stage.grow_old()
     stage.look(tokens, Must.SERVE)
 
 
 def three_tabs(stage: Stage) -> None:
     """Wake three tabs of one browser at once, again and again; all go on with what they got."""
     tokens = stage.sign_in()
-    for _ in range(8):
-        got = stage.together(*[partial(stage.served, tokens)] * 3)
-        tokens = max(got, key=lambda pair: pair.generation)
+    for _ in range(3):
+        for _ in range(3):
+            got = stage.together(*[partial(stage.served, tokens)] * 3)
+            tokens = max(got, key=lambda pair: pair.generation)
+        stage.grow_old()
     stage.look(tokens, Must.SERVE)
-
-
-def late_tab(stage: Stage) -> None:
-    """Let a third tab send its token after two quick rotations by the others, within half a grace."""
-    tokens = stage.sign_in()
-    for _ in range(5):
-        late, tokens = tokens, stage.served(stage.served(tokens))
-        got = stage.refresh(late)
-        if got is None:
-            return  # on a machine so slow that it came too late: the model tells
-        tokens = got
-    stage.served(tokens)
 
 
 def resent(stage: Stage) -> None:
     """Repeat requests at once, though they were answered, and at times again."""
     tokens = stage.sign_in()
-    for _ in range(8):
-        old, tokens = tokens, stage.served(tokens)
-        tokens = stage.refresh(old) or tokens
-        if stage.rng.random() < 0.3:
-            stage.refresh(old)
+    for _ in range(3):
+        for _ in range(2):
+            old, tokens = tokens, stage.served(tokens)
+            for _ in range(stage.rng.randrange(1, 3)):
+                tokens = stage.served(old)
+        stage.grow_old()
     stage.served(tokens)
 
 
@@ -56,7 +49,9 @@ def lost_answer(stage: Stage) -> None:
         if tokens is None:
             return  # what was lost arrived so late that it was stale: the model tells
         stage.lose(tokens)
-        stage.pause(stage.rules.grace + 1.2 if round_ == 2 else 0.05)
+        stage.pause(0.05)
+        if round_ == 2:
+            stage.grow_old()
         again = stage.refresh(tokens)
         tokens = again and stage.refresh(again)
 
@@ -65,10 +60,10 @@ def left_behind(stage: Stage) -> None:
     """Recover a lost answer; whoever has what was lost is refused after the grace, and all is over."""
     tokens = stage.sign_in()
     lost = stage.served(tokens)
-    stage.pause(stage.rules.grace + 1.2)
+    stage.grow_old()
     recovered = stage.served(tokens)
     current = stage.served(recovered)
-    stage.pause(stage.rules.grace + 1.2)
+    stage.grow_old()
     stage.refused(lost)
     stage.refused(current)
     stage.look(current, Must.REFUSE)
@@ -79,6 +74,7 @@ def logged_out(stage: Stage) -> None:
     tokens = stage.sign_in()
     for _ in range(stage.rng.randrange(4)):
         tokens = stage.served(tokens)
+    stage.grow_old()
     got: list[Tokens | None] = stage.together(
         lambda: stage.refresh(tokens), lambda: stage.log_out(tokens), lambda: stage.refresh(tokens)
     )
@@ -93,6 +89,7 @@ def all_ended(stage: Stage) -> None:
     one, other = stage.sign_in(), stage.sign_in()
     for _ in range(3):
         one, other = stage.served(one), stage.served(other)
+    stage.grow_old()
     got: list[Tokens | None] = stage.together(
         lambda: stage.refresh(one), lambda: stage.end_all(one), lambda: stage.refresh(other)
     )
@@ -110,7 +107,7 @@ def neighbours(stage: Stage) -> None:
     other = stage.served(other)
     stolen = stage.sign_in()
     current = stage.served(stage.served(stolen))
-    stage.pause(stage.rules.grace + 1.2)
+    stage.grow_old()
     stage.served(current)
     stage.refused(stolen)
     stage.look(stage.served(other), Must.SERVE)
@@ -122,7 +119,7 @@ def stale_thief(stage: Stage) -> None:
     stolen = tokens
     for _ in range(4):
         tokens = stage.served(tokens)
-    stage.pause(stage.rules.grace + 1.2)
+    stage.grow_old()
     tokens = stage.served(stage.served(tokens))
     stage.refused(stolen)
     stage.refused(tokens)
@@ -133,9 +130,9 @@ def quick_thief(stage: Stage) -> None:
     """Let a thief spend the current token; once both have spoken again after the grace, all is over."""
     tokens = stage.served(stage.sign_in())
     stolen = stage.refresh(tokens)
-    stage.pause(stage.rules.grace + 1.2)
+    stage.grow_old()
     honest = stage.refresh(tokens)
-    stage.pause(stage.rules.grace + 1.2)
+    stage.grow_old()
     for pair in filter(None, (stolen, honest)):
         stage.refresh(pair)
     for pair in filter(None, (stolen, honest)):
@@ -151,7 +148,7 @@ def any_thief(stage: Stage) -> None:
         if tokens is None:
             break
         if round_ in long_pauses:
-            stage.pause(stage.rules.grace + 1.2)
+            stage.grow_old()
         stolen = stage.rng.choice(known)
         tokens, theirs = stage.together(partial(stage.refresh, tokens), partial(stage.refresh, stolen))
         known += [pair for pair in (tokens, theirs) if pair]
@@ -168,7 +165,7 @@ def hurried(stage: Stage) -> None:
     stage.refused(chain[-1])
 
 
-HONEST: tuple[Story, ...] = (steady, three_tabs, late_tab, resent, steady, three_tabs)
+HONEST: tuple[Story, ...] = (steady, three_tabs, resent, steady, three_tabs)
 """Stories that trouble below may stretch: none relies on being quick, and nothing in them ends a session."""
 ENDING: tuple[Story, ...] = (logged_out, all_ended)
 TIMED: tuple[Story, ...] = (neighbours, lost_answer, left_behind, stale_thief, quick_thief, any_thief)

@@ -7,14 +7,23 @@ from typing import Any
 import pytest
 
 from domain.model.errors import InvalidRefreshTokenError, StoreUnavailableError
+from domain.model.sessions import SessionPolicy
 from domain.model.tokens import TokenPair
 from domain.model.users import User
-from infrastructure.peewee.database import Engine, PostgresEngine
+from domain.use_cases.service import Service
+from domain.use_cases.start_session import SessionTerms
+from infrastructure.peewee.engine import Engine
+from infrastructure.peewee.postgres import PostgresEngine
+from infrastructure.peewee.rotations import PeeweeRotations
 from infrastructure.peewee.sessions import PeeweeSessions
 from infrastructure.peewee.users import PeeweeUserDirectory, PeeweeUsers, UsersTable
+from infrastructure.two_places import RotationsInTwoPlaces
 from ports.security_log import Happening
-from tests.fakes.service import FakeService
+from tests.fakes.clock import FakeClock
+from tests.fakes.security_log import FakeSecurityLog
+from tests.fakes.service import LOGIN
 from tests.figures import Figures
+from tests.stores import Stores
 from tests.stress.in_process import codec
 
 _RETRIES = 3
@@ -52,28 +61,39 @@ class Bench:
     """The use cases on PostgreSQL, and the state of a session that a case needs."""
 
     engine: ConflictingEngine
-    service: FakeService
+    service: Service
+    clock: FakeClock
+    log: FakeSecurityLog
 
     def session(self) -> TokenPair:
-        return self.service.start("ada", "")
+        return self.service.start("ada", SessionTerms(), by=LOGIN)
 
     def rotated(self, times: int) -> tuple[str, str]:
         """Return the first and the newest refresh token of a session."""
         first = newest = str(self.session().refresh_token)
         for _ in range(times):
+            self.clock.advance(60)
             newest = str(self.service.refresh(newest).refresh_token)
         return first, newest
 
 
 @pytest.fixture
-def bench(emptied_urls: dict[str, str]) -> Iterator[Bench]:
-    engine = ConflictingEngine(emptied_urls["postgres"])
+def bench(stores: Stores) -> Iterator[Bench]:
+    engine = ConflictingEngine(stores["postgres"].shared())
     users = PeeweeUsers(engine, UsersTable())
     PeeweeUserDirectory(engine).put(User(id="ada"))
     users.inspect()
-    service = FakeService(sessions=PeeweeSessions(engine), tokens=codec())
-    service.users = users  # type: ignore[assignment]  # the real table instead of the fake
-    yield Bench(engine, service)
+    sessions, clock, log = PeeweeSessions(engine), FakeClock(), FakeSecurityLog()
+    service = Service(
+        clock=clock,
+        tokens=codec(),
+        users=users,
+        sessions=sessions,
+        rotations=PeeweeRotations(users, restoring=RotationsInTwoPlaces(users, sessions)),
+        log=log,
+        policy=SessionPolicy(),
+    )
+    yield Bench(engine, service, clock, log)
     engine.drop_connection()
 
 
@@ -83,17 +103,18 @@ def _starting(bench: Bench) -> Callable[[], object]:
 
 def _rotating(bench: Bench) -> Callable[[], object]:
     _, newest = bench.rotated(2)
+    bench.clock.advance(60)
     return lambda: bench.service.refresh(newest)
 
 
-def _replaying(bench: Bench) -> Callable[[], object]:
+def _repeating(bench: Bench) -> Callable[[], object]:
     first, _ = bench.rotated(1)
     return lambda: bench.service.refresh(first)
 
 
 def _recovering(bench: Bench) -> Callable[[], object]:
     first, _ = bench.rotated(1)
-    bench.service.clock.advance(60)
+    bench.clock.advance(60)
     return lambda: bench.service.refresh(first)
 
 
@@ -105,7 +126,7 @@ def _healing(bench: Bench) -> Callable[[], object]:
 
 def _reusing(bench: Bench) -> Callable[[], object]:
     first, _ = bench.rotated(3)
-    bench.service.clock.advance(60)
+    bench.clock.advance(60)
     return lambda: _refused(lambda: bench.service.refresh(first))
 
 
@@ -122,7 +143,7 @@ def _leaving_a_tombstone(bench: Bench) -> Callable[[], object]:
 
 def _ending_all(bench: Bench) -> Callable[[], object]:
     bench.rotated(1)
-    return lambda: bench.service.end_all("ada")
+    return lambda: bench.service.end_all("ada", by=LOGIN)
 
 
 def _forget(engine: Engine) -> None:
@@ -137,13 +158,13 @@ def _refused(call: Callable[[], object]) -> None:
 CASES: dict[Callable[[Bench], Callable[[], object]], list[Happening]] = {
     _starting: [Happening.STARTED],
     _rotating: [Happening.ROTATED],
-    _replaying: [Happening.REPLAYED],
+    _repeating: [Happening.REPEATED],
     _recovering: [Happening.RECOVERED],
     _healing: [Happening.HEALED],
-    _reusing: [Happening.REVOKED, Happening.REFUSED],
-    _logging_out: [Happening.REVOKED],
-    _leaving_a_tombstone: [Happening.REVOKED],
-    _ending_all: [Happening.ENDED_ALL],
+    _reusing: [Happening.ENDED, Happening.REFUSED],
+    _logging_out: [Happening.ENDED],
+    _leaving_a_tombstone: [Happening.ENDED],
+    _ending_all: [Happening.ALL_ENDED],
 }
 
 
@@ -160,17 +181,17 @@ def test_a_conflict_at_any_statement(
     for at in range(statements):
         for times in range(1, _RETRIES + 2):
             work = case(bench)
-            bench.service.log.events.clear()
+            bench.log.events.clear()
             bench.engine.conflict(at=at, times=times, state=state)
             if times <= _RETRIES:
                 work()
             else:
                 with pytest.raises(StoreUnavailableError):
                     work()
-                assert bench.service.log.happenings == []  # nothing was done, and nothing is told
+                assert bench.log.happenings == []  # nothing was done, and nothing is told
                 work()  # the client tries again
             assert bench.engine.left == 0
-            assert bench.service.log.happenings == CASES[case]
+            assert bench.log.happenings == CASES[case]
             injected += times
     name = case.__name__.strip("_").replace("_", " ")
     figures.add(f"{state} at each of {statements} statements, {name}", f"{injected} injected: 0 double log entries")

@@ -18,13 +18,15 @@ from tests.e2e.database import Database, Databases
 from tests.e2e.server import USER, Nuovo
 from tests.figures import Figures
 from tests.postgres import PostgresServer
+from tests.simulation.model import Rules
 from tests.stress.checker import breaches_of
 from tests.stress.crowd import Crowd, Target, add_users, ended, snapshot
 from tests.stress.history import Event
-from tests.stress.model import Rules
 from tests.stress.stories import ENDING, EVERY, HONEST
 
-_RULES = Rules()
+_RULES = Rules(grace=1)
+_SHORT_GRACE = {"NUOVO_REPLAY_GRACE": "1"}
+"""So that sessions rotate often, and repeat in between."""
 _RECOVERY_LIMIT = 5
 
 
@@ -68,7 +70,7 @@ def test_the_server_is_killed_again_and_again_under_load(
     """Rotations that did not wait for the disk may be lost with the server, and their tokens bring them back."""
     url = server.create_database("nuovo")
     recoveries: list[float] = []
-    environment = {"NUOVO_ROTATION_DURABILITY": durability}
+    environment = {**_SHORT_GRACE, "NUOVO_ROTATION_DURABILITY": durability}
     with Nuovo(tmp_path, url, workers=3, environment=environment).prepare() as nuovo:
         database = Database(url)
         users = add_users(database, 1200)
@@ -129,7 +131,7 @@ def test_connections_are_terminated_at_random(
     database = Database(url)
     users = add_users(database, 500)
     cut, rng = 0, random.Random(1)  # noqa: S311  no secret
-    with Nuovo(tmp_path, url, workers=3) as nuovo:
+    with Nuovo(tmp_path, url, workers=3, environment=_SHORT_GRACE) as nuovo:
         with _under_load(nuovo, crowd, users, seconds=15) as events, psycopg.connect(url, autocommit=True) as other:
             stop = time.monotonic() + 15
             while time.monotonic() < stop:

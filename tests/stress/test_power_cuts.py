@@ -17,6 +17,7 @@ from tests.e2e.database import Database, Databases
 from tests.e2e.server import Nuovo, wait_for
 from tests.figures import Figures
 from tests.postgres import PostgresServer
+from tests.stress.crowd import EVERY_USE_ROTATES
 from tests.stress.history import generation_of, session_of
 
 _ROUNDS = 5
@@ -100,8 +101,8 @@ class Population:
         missing = {}
         for token in self.live:
             row = database.session(session_of(token))
-            missing[row["id"]] = generation_of(token) - row["generation"]
-            assert missing[row["id"]] >= 0
+            missing[row["session_id"]] = generation_of(token) - row["generation"]
+            assert missing[row["session_id"]] >= 0
         return missing
 
     def _sign_in(self, client: Client, user: str) -> str:
@@ -113,7 +114,7 @@ def test_sqlite_without_the_tail_of_its_log(torn: bool, databases: Databases, tm
     """A copy of the files as they were on disk when the last write that waits for it had returned."""
     path = Path(databases.new("sqlite").removeprefix("sqlite:///"))
     wal = Path(f"{path}-wal")
-    with Nuovo(tmp_path, f"sqlite:///{path}", workers=2) as nuovo:
+    with Nuovo(tmp_path, f"sqlite:///{path}", workers=2, environment=EVERY_USE_ROTATES) as nuovo:
         nuovo.run("users", "add", "bob").check_returncode()
         population = Population(nuovo)
         population.settle(nuovo.url)
@@ -141,7 +142,8 @@ def test_sqlite_without_the_tail_of_its_log(torn: bool, databases: Databases, tm
 def test_sqlite_with_rotations_to_disk_loses_nothing(databases: Databases, tmp_path: Path, figures: Figures) -> None:
     """With `ROTATION_DURABILITY=disk` each of a service's connections syncs every commit."""
     path = Path(databases.new("sqlite").removeprefix("sqlite:///"))
-    with Nuovo(tmp_path, f"sqlite:///{path}", environment={"NUOVO_ROTATION_DURABILITY": "disk"}) as nuovo:
+    environment = {**EVERY_USE_ROTATES, "NUOVO_ROTATION_DURABILITY": "disk"}
+    with Nuovo(tmp_path, f"sqlite:///{path}", environment=environment) as nuovo:
         nuovo.run("users", "add", "bob").check_returncode()
         population = Population(nuovo)
         population.settle(nuovo.url)
@@ -178,7 +180,8 @@ def test_postgres_without_its_last_asynchronous_commits(servers: Servers, tmp_pa
     server = servers(wal_writer_delay="10s", bgwriter_delay="10s", checkpoint_timeout="1h", autovacuum="off")
     server.create()
     server.start()
-    with Nuovo(tmp_path, server.create_database("nuovo"), workers=2).prepare("ada", "bob") as nuovo:
+    url = server.create_database("nuovo")
+    with Nuovo(tmp_path, url, workers=2, environment=EVERY_USE_ROTATES).prepare("ada", "bob") as nuovo:
         population = Population(nuovo)
         population.settle(nuovo.url)
         server.freeze("walwriter")
@@ -186,7 +189,7 @@ def test_postgres_without_its_last_asynchronous_commits(servers: Servers, tmp_pa
         server.stop("immediate")
         server.start()
         nuovo.await_ok("/health/ready")
-        lost = population.lost(Database(nuovo.environment["NUOVO_DATABASE_URL"]))
+        lost = population.lost(Database(url))
         assert lost > 0
         population.check(nuovo)
     figures.add("power cut on PostgreSQL", f"{lost} rotations lost: 0 logged out")
@@ -202,7 +205,7 @@ def test_a_standby_takes_over(
     """The primary is killed with what it had not sent, and the standby promoted; the URL names both."""
     primary, standby = _replicated(servers, synchronous=synchronous)
     url = _url_of(primary, standby)
-    environment = {"NUOVO_ROTATION_DURABILITY": durability}
+    environment = {**EVERY_USE_ROTATES, "NUOVO_ROTATION_DURABILITY": durability}
     with Nuovo(tmp_path, url, workers=2, environment=environment).prepare("ada", "bob") as nuovo:
         population = Population(nuovo)
         population.settle(nuovo.url)
@@ -242,7 +245,8 @@ def test_the_standby_is_out_of_reach(servers: Servers, tmp_path: Path, figures: 
     """
     primary, standby = _replicated(servers, synchronous=True)
     url = _url_of(primary, standby)
-    with Nuovo(tmp_path, url, workers=2).prepare() as nuovo, Client(nuovo.url, timeout=60) as client:
+    nuovo = Nuovo(tmp_path, url, workers=2, environment=EVERY_USE_ROTATES).prepare()
+    with nuovo, Client(nuovo.url, timeout=60) as client:
         ending, going_on = [client.sign_in(nuovo.service_credential, "ada").refresh_token for _ in range(2)]
         client.close()  # the next request opens another
         primary.freeze("walsender")

@@ -12,14 +12,15 @@ from pathlib import Path
 import pytest
 
 from domain.model.errors import StoreUnavailableError
-from domain.model.sessions import RevocationReason, SessionPolicy, rotate
-from infrastructure.peewee.database import open_engine
+from domain.model.sessions import RevocationReason
+from infrastructure.peewee.database_url import open_engine
 from infrastructure.peewee.sessions import PeeweeSessions
-from tests.builders import new_session
+from tests.builders import new_session, next_rotation
 from tests.e2e.client import Client
 from tests.e2e.database import Database, Databases
 from tests.e2e.server import USER, Nuovo
 from tests.figures import Figures
+from tests.stress.crowd import EVERY_USE_ROTATES
 
 _PROCESSES = 8
 _OPERATIONS = 300
@@ -37,16 +38,12 @@ def _write(url: str) -> float:
                 session = new_session()
                 sessions.start(session)
             case 9:
-                assert sessions.revoke(session.current_token(), at=session.rotated_at, reason=RevocationReason.LOGOUT)
+                token = session.token
+                assert sessions.revoke(token, at=token.issued_at, reason=RevocationReason.LOGOUT)
             case _:
-                step = rotate(
-                    session.current_token(),
-                    now=session.rotated_at + 1,
-                    policy=SessionPolicy(),
-                    replaces=session.generation,
-                )
-                assert sessions.advance(step)
-                session = session.rotated(step)
+                rotation = next_rotation(session)
+                assert sessions.rotate(rotation) is not None
+                session = session.rotated(rotation)
         slowest = max(slowest, time.monotonic() - begun)
     engine.drop_connection()
     return slowest
@@ -88,8 +85,7 @@ def test_a_database_that_may_not_grow(databases: Databases, figures: Figures) ->
         pass
     assert stored < 1000
     sessions.start(new_session(device="x" * 255))
-    step = rotate(kept.current_token(), now=kept.rotated_at + 1, policy=SessionPolicy(), replaces=1)
-    assert sessions.advance(step)
+    assert sessions.rotate(next_rotation(kept)) is not None
     engine.drop_connection()
     assert Database(url).run("PRAGMA integrity_check") == [{"integrity_check": "ok"}]
     assert Database(url).run("SELECT COUNT(*) AS rows FROM nuovo_sessions") == [{"rows": stored + 2}]
@@ -115,7 +111,7 @@ def test_the_disk_is_full_and_has_room_again(small_disk: Path, tmp_path: Path, f
     """Full: nothing but 503. Room again: the tokens are as good as ever, without a restart."""
     url = f"sqlite:///{small_disk}/nuovo.sqlite3"
     ballast = small_disk / "ballast"
-    with Nuovo(tmp_path, url, workers=2).prepare() as nuovo, Client(nuovo.url) as client:
+    with Nuovo(tmp_path, url, workers=2, environment=EVERY_USE_ROTATES).prepare() as nuovo, Client(nuovo.url) as client:
         tokens = [client.sign_in(nuovo.service_credential, USER).refresh_token for _ in range(20)]
         with ballast.open("wb", buffering=0) as file, suppress(OSError):
             while True:

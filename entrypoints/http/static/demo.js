@@ -218,16 +218,24 @@ onPress(byId("end-all"), () => session.endAllSessions());
 
 // ---- the experiment with old tokens -------------------------------------------------------------
 
-const experiment = { tokens: [], grace: 0, over: false };
+const experiment = { tokens: [], parent: null, grace: 0, over: false };
+const pause = (seconds) => new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
 
+/** Signs in and refreshes twice before there is anything to press: a thief has a token that is two steps behind. */
 onPress(byId("begin"), async () => {
   const { refresh_token: raw, replay_grace: grace } = await signIn("header");
-  Object.assign(experiment, { tokens: [], grace, over: false });
-  byId("grace").textContent = String(grace + 1);
-  byId("begin").textContent = "Begin again";
+  Object.assign(experiment, { tokens: [], parent: null, grace, over: false });
+  byId("grace").textContent = String(grace);
+  byId("tokens").replaceChildren();
   hold(raw);
-  outcome("", "");
   if (claims) await loadSessions();
+  await present(experiment.tokens[0]);
+  if (experiment.parent === null) return;
+  outcome("", `Token 1 was traded for token 2. Token 2 rotates when ${grace} seconds are over …`);
+  await pause(grace + 1);
+  await present(experiment.tokens[1]);
+  byId("begin").textContent = "Begin again";
+  drawTokens();
 });
 
 /** Keeps a token that came back, and tells whether it was new. */
@@ -236,7 +244,7 @@ function hold(raw) {
   if (experiment.tokens.some((token) => token.gen === gen)) return false;
   for (const token of experiment.tokens) token.replacedAt ??= Date.now();
   experiment.tokens.push({ raw, gen, replacedAt: null });
-  drawTokens();
+  if (byId("tokens").hasChildNodes()) drawTokens();
   return true;
 }
 
@@ -250,19 +258,22 @@ async function present(token) {
   const { data, message } = await response.json();
   if (response.ok) {
     const isNew = hold(data.refresh_token);
+    if (isNew) experiment.parent = token;
     const { gen } = claimsOf(data.refresh_token);
-    if (wasCurrent) outcome("good", `200. Token ${token.gen} was traded for token ${gen}.`);
+    if (wasCurrent && isNew) outcome("good", `200. Token ${token.gen} was traded for token ${gen}.`);
+    else if (wasCurrent)
+      outcome("good", `200. The session has just rotated: the current token ${gen} came back once more.`);
     else if (isNew)
       outcome(
         "warn",
-        `200. Nobody had used the successor of token ${token.gen}, so it counts as lost on its way: ` +
-          `here is token ${gen}, and the one that it replaces is worth nothing any more.`,
+        `200. The grace is over, and nobody had used the successor of token ${token.gen}: its answer counts as lost. ` +
+          `Here is token ${gen}. Token ${gen - 1} is left behind: present it, and the session ends.`,
       );
     else
       outcome(
         "good",
         `200. Token ${token.gen} was replaced a moment ago: the current token ${gen} came back once more. ` +
-          "Two tabs or a retry would go on unharmed.",
+          "Two tabs or a retry would go on unharmed, and there is still one live token.",
       );
   } else if (response.status === 401) {
     const again = experiment.over;
@@ -271,7 +282,8 @@ async function present(token) {
       "bad",
       again
         ? `401 ${message} The session is over, for every one of its tokens.`
-        : `401 ${message} Token ${token.gen} is too old for anybody honest to hold, so the whole session ended.`,
+        : `401 ${message} Token ${token.gen} is neither the current one nor the one before it: ` +
+            "somebody has stolen one of the two, so the whole session ended.",
     );
     drawTokens();
     if (!again && claims) await loadSessions();
@@ -305,16 +317,17 @@ function drawTokens() {
 }
 
 function judgeTokens() {
-  const { tokens, grace, over } = experiment;
+  const { tokens, parent, grace, over } = experiment;
   if (tokens.length === 0) return;
   badge(byId("thief-state"), over ? "ended" : "alive", over ? "bad" : "good");
-  for (const { replacedAt, badge: mark, note } of tokens) {
+  for (const token of tokens.filter(({ badge: mark }) => mark)) {
+    const { replacedAt, badge: mark, note } = token;
     const age = replacedAt === null ? 0 : Math.floor((Date.now() - replacedAt) / 1000);
     if (replacedAt === null) {
       badge(mark, over ? "dead" : "current", over ? "bad" : "good");
       note.textContent = over ? "it ended with the session" : "the newest";
     } else {
-      const inGrace = age < grace;
+      const inGrace = token === parent && age < grace;
       badge(mark, over ? "dead" : inGrace ? "in grace" : "old", over ? "bad" : inGrace ? "warn" : "");
       note.textContent = `replaced ${age} s ago`;
     }

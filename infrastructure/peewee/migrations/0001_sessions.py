@@ -2,43 +2,45 @@
 
 from typing import Any
 
-from peewee import BigIntegerField, BooleanField, CharField, Model, SqliteDatabase
+from peewee import BigIntegerField, BooleanField, CharField, CompositeKey, Model, SqliteDatabase, TextField
 
 
 def up(migrator: Any, db: Any) -> None:
-    """Create the tables. No index stands on a column that a rotation changes."""
+    """Create the tables. No index stands on a column that a rotation changes.
+
+    Lengths are checked before anything gets here: a database of encoding SQL_ASCII would count bytes.
+    """
     # On SQLite a text key without a rowid is one tree instead of two; PostgreSQL knows no such thing.
     is_sqlite = isinstance(db, SqliteDatabase)
 
     class Sessions(Model):
-        id = CharField(primary_key=True, max_length=22)
-        user_id = CharField(index=True)
-        device = CharField()
+        user_id = TextField()
+        session_id = CharField(max_length=22)
         generation = BigIntegerField()
-        parent_generation = BigIntegerField()
         started_at = BigIntegerField()
         ends_at = BigIntegerField()
-        rotated_at = BigIntegerField()
+        issued_at = BigIntegerField()
         expires_at = BigIntegerField()
+        remember = BooleanField()
+        parent_generation = BigIntegerField()
         kept_until = BigIntegerField()
-        newer_mark_generation = BigIntegerField(null=True)
-        newer_mark_at = BigIntegerField(null=True)
-        older_mark_generation = BigIntegerField(null=True)
-        older_mark_at = BigIntegerField(null=True)
-        lost_generations = BigIntegerField()
+        device = TextField()
+        claims = TextField()
         revoked_at = BigIntegerField(null=True)
         revocation_reason = CharField(null=True, max_length=32)
 
         class Meta:
             database = db
             table_name = "nuovo_sessions"
+            primary_key = CompositeKey("user_id", "session_id")
             without_rowid = is_sqlite
             # Room in each page for a rotated row beside its old version: no index has to change (HOT updates).
             table_settings = None if is_sqlite else "WITH (fillfactor = 70)"
 
     class CutOffs(Model):
-        user_id = CharField(primary_key=True)
+        user_id = TextField(primary_key=True)
         ended_at = BigIntegerField()
+        spared = CharField(null=True, max_length=22)
 
         class Meta:
             database = db
@@ -54,7 +56,7 @@ def up(migrator: Any, db: Any) -> None:
             table_name = "nuovo_purges"
 
     class Users(Model):
-        id = CharField(primary_key=True)
+        id = TextField(primary_key=True)
         active = BooleanField(default=True)
 
         class Meta:

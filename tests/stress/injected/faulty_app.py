@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from entrypoints.wsgi import app as sound_app
-from infrastructure.peewee.database import Engine, PostgresEngine
+from infrastructure.peewee.engine import Engine
+from infrastructure.peewee.postgres import PostgresEngine
 from infrastructure.peewee.statement import Statement
 
 _FAULTS = Path(os.environ["FAULTS_FILE"])
@@ -38,22 +39,22 @@ def _die_at(point: str) -> None:
 
 
 def _is_rotation(statement: Statement) -> bool:
-    return statement.sql.startswith("UPDATE") and "newer_mark" in statement.sql
+    return statement.sql.startswith("UPDATE") and "parent_generation" in statement.sql
 
 
-_sound_write = Engine.write
+_sound_write = Engine.write_returning
 
 
-def _write(engine: Engine, statement: Statement, values: Any) -> int:
+def _write(engine: Engine, statement: Statement, values: Any) -> Any:
     if not _is_rotation(statement):
         return _sound_write(engine, statement, values)
     _die_at("before_statement")
-    count = _sound_write(engine, statement, values)
+    rows = _sound_write(engine, statement, values)
     _die_at("after_statement")
-    return count
+    return rows
 
 
-Engine.write = _write  # type: ignore[method-assign,assignment]
+Engine.write_returning = _write  # type: ignore[method-assign,assignment]
 
 _sound_attempt = Engine.attempt
 

@@ -6,12 +6,12 @@ import pytest
 
 from domain.model.errors import AccessTokenExpiredError, RefreshTokenExpiredError
 from domain.model.sessions import SessionPolicy
-from domain.model.tokens import AccessToken
-from tests.builders import after_steps, new_session
+from domain.model.tokens import MAX_SESSION_TTL
+from tests.builders import access_token_of, after_rotations, first_token, new_session
 from tests.fakes.clock import START
 
 POLICY = SessionPolicy(refresh_token_ttl=100, session_ttl=1000)
-TOKEN = new_session(policy=POLICY).current_token()
+TOKEN = first_token(policy=POLICY)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_a_refresh_token_expires_at_its_second(now: int, leeway: int, session_tt
     [(59, 0, False), (60, 0, True), (61, 0, True), (64, 5, False), (65, 5, True), (66, 5, True)],
 )
 def test_an_access_token_expires_at_its_second(now: int, leeway: int, *, is_expired: bool) -> None:
-    token = AccessToken.issue(TOKEN, now=START, ttl=60)
+    token = access_token_of(TOKEN, ttl=60)
     if is_expired:
         with pytest.raises(AccessTokenExpiredError):
             token.require_unexpired(now=START + now, leeway=leeway)
@@ -62,17 +62,19 @@ def test_an_access_token_expires_at_its_second(now: int, leeway: int, *, is_expi
 
 def test_every_refresh_token_of_a_session_has_its_own_jti() -> None:
     session = new_session()
-    tokens = [after_steps(session, count).current_token() for count in range(50)]
+    tokens = [after_rotations(session, count).token for count in range(50)]
 
     assert len({token.id for token in tokens}) == 50
-    assert tokens[6].id == f"{session.id}.7"
+    assert tokens[6].id == f"{session.token.session_id}.7"
     assert replace(tokens[6]).id == tokens[6].id
 
 
-def test_every_access_token_has_its_own_jti() -> None:
-    first, second = (AccessToken.issue(TOKEN, now=START, ttl=60) for _ in range(2))
+def test_an_access_token_proves_as_much_of_its_session_as_it_can() -> None:
+    """The session is no longer than any policy allows, so it is over by the end that is given for it."""
+    access = access_token_of(TOKEN, now=START + 500, ttl=60)
 
-    assert first.id != second.id
-    assert replace(first, id=second.id) == second
-    assert (first.session_id, first.user_id) == (TOKEN.session_id, TOKEN.user_id)
-    assert (first.issued_at, first.expires_at) == (START, START + 60)
+    proven = access.proven_session()
+
+    assert (proven.session_id, proven.user_id, proven.generation) == (TOKEN.session_id, TOKEN.user_id, 1)
+    assert (proven.started_at, proven.issued_at, proven.expires_at) == (START + 500, START + 500, START + 560)
+    assert proven.ends_at == START + 500 + MAX_SESSION_TTL >= TOKEN.ends_at

@@ -2,10 +2,12 @@
 
 import pytest
 
+from domain.model.actors import Actor
 from domain.model.errors import InvalidRefreshTokenError, RefusalCause
 from domain.model.sessions import RevocationReason, Session
 from domain.model.tokens import AccessToken, RefreshToken, TokenPair
 from ports.security_log import Happening, SecurityEvent
+from tests.builders import held
 from tests.fakes.service import FakeService
 
 MADE_UP_TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl"
@@ -14,7 +16,7 @@ MADE_UP_TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl"
 
 def sign_in(service: FakeService, user_id: str = "ada", device: str = "") -> str:
     """Start a session and return its refresh token."""
-    return refresh_token_of(service.start(user_id, device))
+    return refresh_token_of(service.sign_in(user_id, device=device))
 
 
 def refresh(service: FakeService, presented: str) -> str:
@@ -37,8 +39,7 @@ def read_access(service: FakeService, pair: TokenPair) -> AccessToken:
 
 def stored(service: FakeService, presented: str) -> Session:
     """Return what the store holds of a token's session."""
-    token = read(service, presented)
-    session = service.sessions.get(token.session_id, token.user_id).session
+    session = held(service.sessions, read(service, presented))
     assert session is not None
     return session
 
@@ -48,18 +49,19 @@ def event(
     happening: Happening,
     presented: str,
     *,
-    generation: int | None = None,
     cause: RefusalCause | RevocationReason | None = None,
+    actor: Actor | None = None,
     lost_generations: int | None = None,
 ) -> SecurityEvent:
-    """Return the event about a token's session, of the token's own generation unless another is given."""
+    """Return the event about a token, its session and its user."""
     token = read(service, presented)
     return SecurityEvent(
         happening=happening,
         session_id=token.session_id,
         user_id=token.user_id,
-        generation=token.generation if generation is None else generation,
+        generation=token.generation,
         cause=cause,
+        actor=actor,
         lost_generations=lost_generations,
     )
 

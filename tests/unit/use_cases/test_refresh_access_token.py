@@ -9,9 +9,10 @@ from domain.model.errors import (
 )
 from domain.model.sessions import SessionPolicy
 from domain.model.users import User
+from domain.use_cases.start_session import SessionTerms
 from ports.security_log import Happening, SecurityEvent
 from tests.fakes.clock import START
-from tests.fakes.service import FakeService
+from tests.fakes.service import LOGIN, FakeService
 from tests.unit.use_cases.steps import (
     MADE_UP_TOKEN,
     assert_refused,
@@ -42,12 +43,12 @@ def test_valid_request_with_a_working_refresh_token(service: FakeService) -> Non
     assert (second.session_id, second.user_id, second.generation) == (pair.session_id, "ada", 2)
     assert second.expires_at == START + 600 + 14 * DAY
     assert pair.refresh_token_expires_in == 14 * DAY
-    assert stored(service, first).current_token() == second
-    assert service.log.events[1:] == [event(service, Happening.ROTATED, first, generation=2)]
+    assert stored(service, first).token == second
+    assert service.log.events[1:] == [event(service, Happening.ROTATED, refresh_token_of(pair))]
 
 
 def test_rotation_goes_on_for_the_life_of_the_session(service: FakeService) -> None:
-    """Every refresh token works once, and the last one dies with the session, used every day or not."""
+    """A refresh every day gives the next token, and the last one dies with the session."""
     token = sign_in(service)
     for _ in range(59):
         service.clock.advance(DAY)
@@ -64,12 +65,42 @@ def test_rotation_goes_on_for_the_life_of_the_session(service: FakeService) -> N
 def test_every_token_has_its_own_jti(service: FakeService) -> None:
     token, access_ids, refresh_ids = sign_in(service), set(), set()
     for _ in range(20):
+        service.clock.advance(31)
         pair = service.refresh(token)
         token = refresh_token_of(pair)
         access_ids.add(read_access(service, pair).id)
         refresh_ids.add(read(service, token).id)
 
     assert len(access_ids) == len(refresh_ids) == 20
+
+
+def test_claims_of_the_session_and_of_the_user_come_together_and_the_users_count(service: FakeService) -> None:
+    """In every access token, whatever the refresh token was worth; the user's are read anew each time."""
+    service.users.put(User(id="ada", claims={"role": "admin", "acr": "user"}))
+    pair = service.sign_in(terms=SessionTerms(claims={"amr": ["otp"], "acr": "session"}))
+    both = {"amr": ["otp"], "role": "admin", "acr": "user"}
+    assert read_access(service, pair).claims == both
+    first = refresh_token_of(pair)
+
+    rotated, repeated = service.refresh(first), service.refresh(first)
+    service.clock.advance(HOUR)
+    recovered = service.refresh(first)
+
+    assert [read_access(service, each).claims for each in (rotated, repeated, recovered)] == [both] * 3
+    service.users.put(User(id="ada", claims={"role": "guest"}))
+    now = read_access(service, service.refresh(first)).claims
+    assert now == {"amr": ["otp"], "role": "guest", "acr": "session"}
+    service.policy = SessionPolicy(rotation=False)
+    assert read_access(service, service.refresh(refresh_token_of(recovered))).claims == now
+
+
+@pytest.mark.parametrize("remember", [True, False])
+def test_every_answer_says_whether_the_cookie_may_outlive_the_browser(service: FakeService, *, remember: bool) -> None:
+    pair = service.sign_in(terms=SessionTerms(remember=remember))
+    first = refresh_token_of(pair)
+    rotated, repeated = service.refresh(first), service.refresh(first)
+
+    assert [each.remember for each in (pair, rotated, repeated)] == [remember] * 3
 
 
 def test_invalid_token(service: FakeService) -> None:
@@ -80,7 +111,7 @@ def test_invalid_token(service: FakeService) -> None:
 
 
 def test_token_of_the_wrong_type(service: FakeService) -> None:
-    pair = service.start("ada")
+    pair = service.sign_in()
 
     assert_refused(service, pair.access_token, RefusalCause.MALFORMED)
 
@@ -97,7 +128,7 @@ def test_expired_token(service: FakeService, leeway: int) -> None:
     with pytest.raises(RefreshTokenExpiredError):
         service.refresh(following)
 
-    assert stored(service, following).generation == 2
+    assert stored(service, following).token.generation == 2
     assert service.log.events[-1] == event(service, Happening.REFUSED, following, cause=RefusalCause.EXPIRED)
 
 
@@ -159,7 +190,7 @@ def test_blacklisted_token_after_logout(service: FakeService) -> None:
 def test_token_of_a_user_whose_sessions_were_all_ended(service: FakeService) -> None:
     first, other = sign_in(service), sign_in(service, "bob")
     second = refresh(service, first)
-    service.end_all("ada")
+    service.end_all("ada", by=LOGIN)
 
     for token in (first, second):
         assert_refused(service, token, RefusalCause.REVOKED)

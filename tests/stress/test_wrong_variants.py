@@ -1,0 +1,98 @@
+"""The checker is no rubber stamp: it finds every store and every rule that is wrong in a way that clients can see."""
+
+import random
+import secrets
+from dataclasses import replace
+
+import pytest
+
+from domain.model.tokens import RefreshToken
+from infrastructure.authlib.key_ring import KeyRing
+from infrastructure.authlib.token_codec import AuthlibTokenCodec
+from tests.fakes.sessions import FakeSessions
+from tests.figures import Figures
+from tests.simulation.model import Rules
+from tests.stress.in_process import play_in_process
+from tests.stress.stories import EVERY, hurried
+from tests.wrong import rules, stores
+
+_RULES = Rules(grace=4, recovery=60)
+FOUND_BY: dict[type[FakeSessions], set[int]] = {
+    rules.OverlooksRevocations: {2, 4},
+    rules.OverlooksCutOffs: {2},
+    rules.RepeatsNothing: {9},
+    rules.RepeatsTheParentAlone: {9},
+    rules.RepeatsTheCurrentAlone: {3},
+    rules.RepeatsForAnyOlder: {0, 4},
+    rules.RepeatsForEver: {0},
+    rules.RecoversNothing: {3},
+    rules.RecoversAnyOlder: {4},
+    rules.SharesTheLostSuccessor: {0, 4},
+    rules.TakesReuseForALostAnswer: {4},
+    rules.SharesWithAThief: {4},
+    rules.RefusesReuseAlone: {4},
+    stores.StepsFromAnyGeneration: {0, 1, 4},
+    stores.StepsFromAnyOlderGeneration: {0, 4},
+    stores.StepsWhileYoung: {0},
+    stores.StepsOfTheRevoked: {2, 4},
+    stores.StepsOfTheCutOff: {2},
+    stores.ForgetsTheParent: {3},
+    stores.ForgetsWhenItRotated: {0},
+    stores.AnswersBeforeItWrites: {0, 1, 5},
+    stores.ReadsThenWrites: {0, 1, 2},
+    stores.WritesTheWholeRow: {2},
+    stores.RevokesNothing: {2, 4},
+    stores.RollsBackReuse: {4},
+    stores.RevokesTheWholeUser: {3},
+    stores.CutsOffTheUnborn: {3},
+    stores.RevivesAtSignIn: {2, 4, 6},
+    stores.PurgesRevocations: {2, 4, 8},
+    stores.CallsTroubleInvalid: {3},
+    stores.FailsWithADefect: {9},
+}
+"""Of the wrong rules and stores, the invariants of which each breaks one at the least."""
+
+
+class ForkingCodec(AuthlibTokenCodec):
+    """Signs the current token as if it were new whenever it is asked for: two tokens of one generation."""
+
+    def __init__(self) -> None:
+        super().__init__(KeyRing(secrets.token_urlsafe(48), []), issuer="nuovo", audience="api", client_id="frontend")
+
+    def write_refresh_token(self, token: RefreshToken) -> str:
+        return super().write_refresh_token(replace(token, issued_at=token.issued_at - random.randrange(99)))  # noqa: S311
+
+
+def test_the_sound_store_breaks_nothing(figures: Figures) -> None:
+    """Every story, six times, in a time that leaps."""
+    history, breaches = play_in_process(EVERY, _RULES, sessions=FakeSessions(), rounds=6)
+    assert not breaches, "\n".join(map(str, breaches))
+    assert len(history) > 1500
+    figures.add("history of the use cases in one process", f"{len(history):,} calls: {len(breaches)} breaches")
+
+
+@pytest.mark.parametrize("wrong", FOUND_BY, ids=lambda wrong: wrong.__name__)
+def test_every_wrong_variant_is_found_out(wrong: type[FakeSessions], figures: Figures) -> None:
+    for _ in range(20):  # some are wrong only when two requests meet
+        _history, breaches = play_in_process(EVERY, _RULES, sessions=wrong(), rounds=1)
+        if found := {breach.invariant for breach in breaches} & FOUND_BY[wrong]:
+            break
+    assert found, f"{wrong.__doc__} {[str(breach) for breach in breaches]}"
+    figures.add(f"wrong on purpose: {wrong.__name__}", f"found out, by invariants {sorted(found)}")
+
+
+def test_a_rule_that_compares_times_is_found_out(figures: Figures) -> None:
+    """Without a grace, what was issued within one second is as stale as anything."""
+    rules_ = Rules(grace=0, recovery=0)
+    history, breaches = play_in_process((hurried,), rules_, sessions=FakeSessions(), rounds=20)
+    assert not breaches, "\n".join(map(str, breaches))
+    figures.add("100 quick rotations without a grace, 20 sessions", f"{len(history):,} calls: 0 breaches")
+    _history, breaches = play_in_process((hurried,), rules_, sessions=rules.ComparesTimesOfIssue(), rounds=20)
+    assert 4 in {breach.invariant for breach in breaches}
+    figures.add("wrong on purpose: ComparesTimesOfIssue", "found out, by invariant 4 in one second")
+
+
+def test_a_forking_codec_is_found_out(figures: Figures) -> None:
+    _history, breaches = play_in_process(EVERY, _RULES, sessions=FakeSessions(), tokens=ForkingCodec(), rounds=1)
+    assert 1 in {breach.invariant for breach in breaches}
+    figures.add("wrong on purpose: ForkingCodec", "found out, by invariant 1")
