@@ -202,9 +202,9 @@ def test_weak_secrets(name: str, secret: str, weakness: str) -> None:
         ),
         (
             {"TRUSTED_PROXIES": "10.0.0.1,proxy"},
-            "NUOVO_TRUSTED_PROXIES: value error, 'proxy' does not appear to be an IPv4 or IPv6 network",
+            "NUOVO_TRUSTED_PROXIES: 'proxy' does not appear to be an IPv4 or IPv6 network",
         ),
-        ({"TRUSTED_PROXIES": "10.0.0.1/8"}, "NUOVO_TRUSTED_PROXIES: value error, 10.0.0.1/8 has host bits set"),
+        ({"TRUSTED_PROXIES": "10.0.0.1/8"}, "NUOVO_TRUSTED_PROXIES: 10.0.0.1/8 has host bits set"),
         ({"SERVICE_CREDENTIALS": KEY}, "NUOVO_SERVICE_CREDENTIALS holds a signing key; each secret must have one use"),
         (
             {"SERVICE_CREDENTIALS": OTHER, "PREVIOUS_SECRET_KEYS": OTHER},
