@@ -44,7 +44,7 @@ def test_a_reload_with_a_wrong_setting_changes_nothing_and_says_why(tmp_path: Pa
         before = nuovo.worker_pids
         env_file.write_text("NUOVO_LEEWAY=much", encoding="utf-8")
         nuovo.hup()
-        nuovo.await_log("Nothing was reloaded, the old settings stay: NUOVO_LEEWAY: input should be a valid integer")
+        nuovo.await_log("Nothing was reloaded, the old settings stay: NUOVO_LEEWAY: must be whole seconds")
         assert nuovo.worker_pids == before
         nuovo.await_ok("/health/ready")
 
