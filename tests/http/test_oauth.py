@@ -2,7 +2,7 @@
 
 import json
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -21,8 +21,8 @@ ISSUER = "https://auth.example.org"
 NOT_A_FORM = "Request body is not a valid form, with each parameter once."
 
 
-def post(client: TestClient, path: str, *, headers: dict[str, str] | None = None, **form: str) -> Result:
-    return client.simulate_post(path, headers=FORM | (headers or {}), body=urlencode(form))
+def post(client: TestClient, path: str, sent: Mapping[str, str] = FORM, /, **form: str) -> Result:
+    return client.simulate_post(path, headers={**FORM, **sent}, body=urlencode(form))
 
 
 def refresh(client: TestClient, token: str, **form: str) -> Result:
@@ -151,7 +151,7 @@ def test_a_secret_of_a_public_client_is_not_taken_for_checked(client: TestClient
         ("/oauth/token", {"grant_type": "refresh_token", "refresh_token": refresh_token_of(pair)}),
         ("/oauth/revoke", {"token": refresh_token_of(pair)}),
     ):
-        answer = post(client, path, headers=basic, **form)
+        answer = post(client, path, basic, **form)
         assert error_of(answer) == (401, "invalid_client", "This client is public: it has no secret.")
         assert answer.headers["WWW-Authenticate"] == 'Basic realm="nuovo"'
     assert refresh(client, refresh_token_of(pair)).status_code == 200
@@ -200,7 +200,7 @@ def test_no_cookie_is_accepted(client: TestClient, pair: TokenPair, site: str) -
         ("/oauth/token", {"grant_type": "refresh_token"}, "refresh_token is missing."),
         ("/oauth/revoke", {"token_type_hint": "refresh_token"}, "token is missing."),
     ):
-        answer = post(client, path, headers=headers, **form)
+        answer = post(client, path, headers, **form)
         assert error_of(answer) == (400, "invalid_request", missing)
         assert "Set-Cookie" not in answer.headers
     refused = refresh(client, "nonsense")
