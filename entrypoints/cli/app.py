@@ -2,6 +2,7 @@
 
 import click
 
+from entrypoints.cli.health import health
 from entrypoints.cli.maintenance import check, migrate
 from entrypoints.cli.operations import OpenOperations
 from entrypoints.cli.purge import purge
@@ -21,6 +22,6 @@ def create_cli(open_operations: OpenOperations) -> click.Group:
         Settings come from the environment (NUOVO_…) and from .env in this folder. Begin with: nuovo serve --demo
         """
 
-    for command in (serve, migrate, check, users, sessions, purge):
+    for command in (serve, migrate, check, health, users, sessions, purge):
         nuovo.add_command(command)
     return nuovo
