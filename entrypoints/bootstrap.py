@@ -1,32 +1,29 @@
 """The composition root: plain constructor calls, from settings to a service."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from platform import python_version
 from urllib.parse import urlsplit
 
 import falcon
+from pydantic import SecretStr
 
 from domain.use_cases.service import Service
 from entrypoints.cli.demo import DEMO_USER, is_own_demo
 from entrypoints.cli.operations import Operations
 from entrypoints.http.app import create_app
 from entrypoints.http.metrics import Metrics
+from entrypoints.http.oauth.server import AuthorizationServer
 from entrypoints.http.refresh_cookie import RefreshCookie
 from entrypoints.settings import PREFIX, Settings, SettingsError
+from entrypoints.stores import open_stores
 from infrastructure.authlib.key_ring import KeyRing
+from infrastructure.authlib.keys import AccessKey, WeakKeyError, private_key, public_key
 from infrastructure.authlib.token_codec import AuthlibTokenCodec
 from infrastructure.clock import SystemClock
 from infrastructure.logs import StructlogSecurityLog
-from infrastructure.peewee.database_url import InvalidDatabaseUrlError, open_engine
 from infrastructure.peewee.engine import Engine
-from infrastructure.peewee.readiness import Readiness
-from infrastructure.peewee.rotations import PeeweeRotations
-from infrastructure.peewee.schema import Schema
-from infrastructure.peewee.sessions import PeeweeSessions
-from infrastructure.peewee.users import PeeweeUserDirectory, PeeweeUsers, UsersTable
-from infrastructure.two_places import RotationsInTwoPlaces
 from ports.security_log import SecurityLog
 
 
@@ -52,6 +49,10 @@ class Built:
             ),
             service_credentials=[secret.get_secret_value() for secret in settings.service_credentials],
             allowed_origins=settings.allowed_origins,
+            server=AuthorizationServer(
+                issuer=settings.issuer, audience=settings.audience, client_id=settings.client_id
+            ),
+            public_keys=self.operations.public_keys,
             trusted_proxies=settings.trusted_proxies,
             metrics=self.metrics,
             metrics_credentials=[secret.get_secret_value() for secret in settings.metrics_credentials],
@@ -63,56 +64,72 @@ def build(settings: Settings) -> Built:
     """Return the service for `settings`. Raises `SettingsError` if a database URL cannot be used."""
     if settings.demo and not is_own_demo(settings.database_url.get_secret_value()):
         raise SettingsError([f"{PREFIX}DEMO is for `nuovo serve --demo` itself to set; unset it"])
-    engine = _engine(settings.database_url.get_secret_value(), settings, "DATABASE_URL")
-    users_engine = engine
-    if settings.users_database_url is not None:
-        users_engine = _engine(settings.users_database_url.get_secret_value(), settings, "USERS_DATABASE_URL")
-    schema = Schema(engine)
+    stores = open_stores(settings)
+    keys = _keys(settings)
     tokens = AuthlibTokenCodec(
-        KeyRing(
-            settings.secret_key.get_secret_value(),
-            [secret.get_secret_value() for secret in settings.previous_secret_keys],
-        ),
+        keys,
         issuer=settings.issuer,
         audience=settings.audience,
         client_id=settings.client_id,
     )
-    users = PeeweeUsers(
-        users_engine,
-        UsersTable(
-            name=settings.users_table,
-            id_column=settings.users_id_column,
-            active_column=settings.users_active_column,
-        ),
-    )
-    sessions = PeeweeSessions(engine)
-    two_places = RotationsInTwoPlaces(users, sessions)
-    readiness = Readiness(engine, schema, users)
-    engines = {"sessions": engine} if users_engine is engine else {"sessions": engine, "users": users_engine}
-    metrics, log = _watched(engines, settings, readiness.require)
+    clock = SystemClock()
+    metrics, log = _watched(stores.engines, settings, stores.check_ready)
     service = Service(
-        clock=SystemClock(),
+        clock=clock,
         tokens=tokens,
-        users=users,
-        sessions=sessions,
-        rotations=PeeweeRotations(users, restoring=two_places) if users_engine is engine else two_places,
+        users=stores.users,
+        sessions=stores.sessions,
+        rotations=stores.rotations,
         log=log,
         policy=settings.policy,
+        claims_of_users=frozenset(claim for _, claim in settings.users_claims),
     )
     return Built(
         settings=settings,
         operations=Operations(
             service=service,
-            sessions=sessions,
-            users=users,
-            directory=PeeweeUserDirectory(engine),
-            reads_directory=users_engine is engine and settings.users_table == UsersTable().name,
-            migrate=schema.migrate,
-            check_ready=readiness.require,
-            describe=readiness.describe,
+            clock=clock,
+            sessions=stores.sessions,
+            transfer=stores.transfer,
+            users=stores.users,
+            directory=stores.directory,
+            reads_directory=stores.reads_directory,
+            migrate=stores.migrate,
+            check_ready=stores.check_ready,
+            describe=stores.describe,
+            elsewhere=lambda url: _elsewhere(settings, url),
+            public_keys=keys.public_keys,
         ),
         metrics=metrics,
     )
+
+
+def _elsewhere(settings: Settings, url: str) -> Operations:
+    own = ("users_table", "users_id_column", "users_active_column", "users_claims", "users_database_url")
+    changes = {name: Settings.model_fields[name].default for name in (*own, "rotation_durability", "demo")}
+    try:
+        return build(settings.model_copy(update=changes | {"database_url": SecretStr(url)})).operations
+    except SettingsError as error:
+        raise ValueError(*error.problems) from None
+
+
+def _keys(settings: Settings) -> KeyRing:
+    signing = [] if settings.access_token_key is None else [settings.access_token_key.get_secret_value()]
+    return KeyRing(
+        settings.secret_key.get_secret_value(),
+        [secret.get_secret_value() for secret in settings.previous_secret_keys],
+        access_key=next(_read("ACCESS_TOKEN_KEY", private_key, signing), None),
+        verification_keys=list(
+            _read("ACCESS_TOKEN_VERIFICATION_KEYS", public_key, settings.access_token_verification_keys)
+        ),
+    )
+
+
+def _read(name: str, read: Callable[[str], AccessKey], pems: list[str]) -> Iterator[AccessKey]:
+    try:
+        yield from map(read, pems)
+    except WeakKeyError as error:
+        raise SettingsError([f"{PREFIX}{name} {error}"]) from None
 
 
 def _watched(
@@ -139,10 +156,3 @@ def _about(settings: Settings) -> dict[str, dict[str, str]]:
         "nuovo_build_info": {"version": version("nuovo"), "python": python_version()},
         "nuovo_settings_info": {name: str(value).lower() for name, value in told.items()},
     }
-
-
-def _engine(url: str, settings: Settings, name: str) -> Engine:
-    try:
-        return open_engine(url, sync_every_write=settings.rotation_durability == "disk")
-    except InvalidDatabaseUrlError as error:
-        raise SettingsError([f"{PREFIX}{name} {error}"]) from None

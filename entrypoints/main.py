@@ -6,14 +6,16 @@ import click
 
 from entrypoints.bootstrap import build
 from entrypoints.cli.app import create_cli
+from entrypoints.cli.keys import keys_group
 from entrypoints.cli.operations import Operations
 from entrypoints.settings import SettingsError, load_settings
+from infrastructure.authlib.keys import generate_private_key, public_half
 from infrastructure.logs import configure_logging
 
 
 def main() -> None:
     """Run the command line."""
-    create_cli(_open_operations)()
+    create_cli(_open_operations, keys=keys_group(generate=generate_private_key, public_half=public_half))()
 
 
 def _open_operations(environment: Mapping[str, str] | None) -> tuple[Operations, list[tuple[str, str]]]:

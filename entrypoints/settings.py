@@ -6,18 +6,27 @@ Only this module reads the environment. Every problem is reported at once, in wo
 import os
 import re
 from collections.abc import Iterator, Mapping
-from ipaddress import ip_network
 from pathlib import Path
 from secrets import token_urlsafe
 from typing import Annotated, Any, Literal, Self
 
 from dotenv import dotenv_values
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from domain.model.secrets import HOW_TO_MAKE_ONE, weakness_of
 from domain.model.sessions import SessionPolicy
 from domain.model.tokens import MAX_SESSION_TTL
+from entrypoints.setting_types import (
+    ClaimColumns,
+    CommaSeparated,
+    Credentials,
+    Name,
+    PemBlocks,
+    Proxies,
+    SecretList,
+    Span,
+)
 
 PREFIX = "NUOVO_"
 _FILE_SUFFIX = "_FILE"
@@ -38,18 +47,8 @@ class SettingsError(Exception):
         self.problems = problems
 
 
-def _comma_separated(value: Any) -> Any:
-    return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
-
-
-CommaSeparated = Annotated[list[str], NoDecode, BeforeValidator(_comma_separated)]
-SecretList = Annotated[list[SecretStr], NoDecode, BeforeValidator(_comma_separated)]
-Proxy = Annotated[str, AfterValidator(lambda text: text if text == "unix" else str(ip_network(text)))]
-Name = Annotated[str, Field(min_length=1, max_length=255)]
-
-
 class Settings(BaseSettings):
-    """The service's settings. Spans are whole seconds, lists are separated by commas.
+    """The service's settings. Spans are seconds or have a unit (`15m`), lists are separated by commas.
 
     Any setting may be read from a file instead: `NUOVO_SECRET_KEY_FILE=/run/secrets/key`.
     """
@@ -58,30 +57,33 @@ class Settings(BaseSettings):
 
     secret_key: SecretStr
     previous_secret_keys: SecretList = []
+    access_token_key: SecretStr | None = None
+    access_token_verification_keys: PemBlocks = []
     database_url: SecretStr = SecretStr("sqlite:///nuovo.sqlite3")
     users_table: Name = "nuovo_users"
     users_id_column: Name = "id"
     users_active_column: Name | None = None
+    users_claims: ClaimColumns = []
     users_database_url: SecretStr | None = None
     issuer: Name = "nuovo"
     audience: Name = "api"
     client_id: Name = "frontend"
-    access_token_ttl: Annotated[int, Field(ge=1, le=86_400)] = 15 * 60
-    refresh_token_ttl: Annotated[int, Field(ge=1, le=MAX_SESSION_TTL)] = 14 * 86_400
-    session_ttl: Annotated[int, Field(ge=1, le=MAX_SESSION_TTL)] = 60 * 86_400
+    access_token_ttl: Annotated[Span, Field(ge=1, le=86_400)] = 15 * 60
+    refresh_token_ttl: Annotated[Span, Field(ge=1, le=MAX_SESSION_TTL)] = 14 * 86_400
+    session_ttl: Annotated[Span, Field(ge=1, le=MAX_SESSION_TTL)] = 60 * 86_400
     rotation: bool = True
     rotation_durability: Literal["process", "disk"] = "process"
-    replay_grace: Annotated[int, Field(ge=0, le=300)] = 30
-    lost_answer_recovery: Annotated[int, Field(ge=0, le=7 * 86_400)] = 86_400
-    leeway: Annotated[int, Field(ge=0, le=300)] = 0
+    replay_grace: Annotated[Span, Field(ge=0, le=300)] = 30
+    lost_answer_recovery: Annotated[Span, Field(ge=0, le=7 * 86_400)] = 86_400
+    leeway: Annotated[Span, Field(ge=0, le=300)] = 0
     cookie_name: str = "__Host-refresh_token"
     cookie_path: str = "/"
     cookie_domain: str | None = None
     cookie_same_site: Literal["Strict", "Lax", "None"] = "Strict"
     allowed_origins: CommaSeparated = []
-    service_credentials: SecretList = []
+    service_credentials: Credentials = []
     metrics_credentials: SecretList = []
-    trusted_proxies: Annotated[list[Proxy], NoDecode, BeforeValidator(_comma_separated)] = []
+    trusted_proxies: Proxies = []
     log_format: Literal["json", "text"] = "json"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     demo: bool = False
@@ -135,7 +137,7 @@ class Settings(BaseSettings):
     def _secret_problems(self) -> Iterator[str]:
         key = self.secret_key.get_secret_value()
         previous = [secret.get_secret_value() for secret in self.previous_secret_keys]
-        credentials = [secret.get_secret_value() for secret in self.service_credentials]
+        credentials = [secret.get_secret_value().rpartition(":")[2] for secret in self.service_credentials]
         for_metrics = [secret.get_secret_value() for secret in self.metrics_credentials]
         for name, secrets in (
             ("SECRET_KEY", [key]),
@@ -238,7 +240,11 @@ def _all_problems(error: ValidationError, values: Mapping[str, Any]) -> list[str
 
 def _as_text(field: str, value: Any) -> str:
     if isinstance(value, list):
-        return f"{len(value)} hidden" if value and isinstance(value[0], SecretStr) else ", ".join(value)
+        if value and isinstance(value[0], SecretStr):
+            return f"{len(value)} hidden"
+        if field == "access_token_verification_keys":
+            return f"{len(value)} given" if value else ""
+        return ", ".join(":".join(dict.fromkeys(item)) if isinstance(item, tuple) else item for item in value)
     if isinstance(value, SecretStr):
         return _SECRET_PART.sub("…", value.get_secret_value()) if field.endswith("database_url") else "…"
     return "" if value is None else str(value)
@@ -250,4 +256,5 @@ def _in_words(problem: Any) -> str:
     if problem["type"] == "missing":
         hint = f"; make one with: {HOW_TO_MAKE_ONE}" if field == "secret_key" else ""
         return f"{name} is not set{hint}"
-    return f"{name}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{name}: {message[0].lower()}{message[1:]}"

@@ -12,6 +12,8 @@ class RefusalCause(StrEnum):
 
     MALFORMED = "malformed"
     """Not of the form that this service writes; nothing in it was parsed."""
+    UNKNOWN_KEY = "unknown_key"
+    """Of that form, but signed with a key that is not in the ring: one that was dropped, or another service's."""
     BAD_SIGNATURE = "bad_signature"
     BAD_CLAIMS = "bad_claims"
     """Signed with a key of the ring, but not with claims that this service writes."""
@@ -66,6 +68,10 @@ class SessionNotFoundError(NuovoError):
 
 class InvalidClaimsError(NuovoError):
     """A sign-in with claims that no access token can carry. The message names the claim and holds no value."""
+
+
+class UnknownPlaceError(NuovoError):
+    """A place to go on from that no earlier run can have given."""
 
 
 class StoreUnavailableError(NuovoError):

@@ -11,6 +11,8 @@ from domain.model.claims import Claims
 from domain.model.tokens import FIRST_GENERATION, RefreshToken
 
 MAX_DEVICE_LENGTH = 255
+EVERYBODY = ""
+"""Whose cut-off it is that ends the sessions of all users. No user is called so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +157,19 @@ class Session:
         """Return the session ended. It is kept to its absolute end: a token whose write was lost lives so long."""
         return replace(
             self, revoked_at=at, revocation_reason=reason, kept_until=max(self.kept_until, self.token.ends_at)
+        )
+
+    def joined(self, other: "Session") -> "Session":
+        """Return what two stores know of one session: the further generation, and that it is over if either does."""
+        further = self if self.token.generation >= other.token.generation else other
+        ended = self if self.revoked_at is not None else other
+        return replace(
+            further,
+            kept_until=max(self.kept_until, other.kept_until),
+            device=self.device or other.device,
+            claims=self.claims or other.claims,
+            revoked_at=ended.revoked_at,
+            revocation_reason=ended.revocation_reason,
         )
 
     def is_young(self, *, now: int, grace: int) -> bool:

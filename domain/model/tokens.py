@@ -12,6 +12,8 @@ from domain.model.claims import Claims
 from domain.model.errors import AccessTokenExpiredError, RefreshTokenExpiredError
 
 FIRST_GENERATION = 1
+MAX_TOKEN_LENGTH = 4096
+"""Characters of the compact form, which is all that servers and cookies surely carry."""
 MAX_GENERATION = 2**31 - 1
 """The largest that every store's integer holds: rotating every second would take 68 years to get there."""
 MAX_SESSION_TTL = 400 * 86_400

@@ -5,6 +5,7 @@ from domain.use_cases.authenticate_access_token import AuthenticateAccessToken
 from domain.use_cases.end_all_sessions import EndAllSessions
 from domain.use_cases.end_everybody import EndEverybody
 from domain.use_cases.end_session import EndSession
+from domain.use_cases.introspect_token import IntrospectToken
 from domain.use_cases.issue_tokens import IssueTokens
 from domain.use_cases.list_sessions import ListSessions
 from domain.use_cases.purge_expired_sessions import PurgeExpiredSessions
@@ -32,10 +33,19 @@ class Service:
         rotations: Rotations,
         log: SecurityLog,
         policy: SessionPolicy,
+        claims_of_users: frozenset[str] = frozenset(),
     ) -> None:
         self.record = log.record  # for what entry points refuse by themselves
         issue = IssueTokens(tokens=tokens, policy=policy)
-        self.start = StartSession(clock=clock, users=users, sessions=sessions, issue=issue, log=log, policy=policy)
+        self.start = StartSession(
+            clock=clock,
+            users=users,
+            sessions=sessions,
+            issue=issue,
+            log=log,
+            policy=policy,
+            claims_of_users=claims_of_users,
+        )
         self.refresh = RefreshAccessToken(
             clock=clock,
             tokens=tokens,
@@ -47,6 +57,7 @@ class Service:
             policy=policy,
         )
         self.revoke = RevokeToken(clock=clock, tokens=tokens, sessions=sessions, log=log)
+        self.introspect = IntrospectToken(clock=clock, tokens=tokens, users=users, sessions=sessions, policy=policy)
         self.authenticate = AuthenticateAccessToken(
             clock=clock, tokens=tokens, sessions=sessions, log=log, policy=policy
         )

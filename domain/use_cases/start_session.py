@@ -4,9 +4,9 @@ from dataclasses import dataclass, field, replace
 
 from domain.model.actors import Actor
 from domain.model.claims import Claims, check_claims
-from domain.model.errors import UserDisabledError, UserNotFoundError
+from domain.model.errors import InvalidClaimsError, UserDisabledError, UserNotFoundError
 from domain.model.sessions import Session, SessionPolicy
-from domain.model.tokens import FIRST_GENERATION, RefreshToken, TokenPair, new_id
+from domain.model.tokens import FIRST_GENERATION, MAX_TOKEN_LENGTH, RefreshToken, TokenPair, new_id
 from domain.use_cases.issue_tokens import IssueTokens
 from ports.clock import Clock
 from ports.security_log import Happening, SecurityEvent, SecurityLog
@@ -33,7 +33,7 @@ class StartSession:
     """Start a session on one device.
 
     Refuses with `UserNotFoundError`, `UserDisabledError`, or `InvalidClaimsError` if no access token can carry the
-    claims.
+    claims. `claims_of_users` are those that every user's row gives, whether or not a value stands there now.
     """
 
     clock: Clock
@@ -42,10 +42,13 @@ class StartSession:
     issue: IssueTokens
     log: SecurityLog
     policy: SessionPolicy
+    claims_of_users: frozenset[str] = frozenset()
 
     def __call__(self, user_id: str, terms: SessionTerms, *, by: Actor) -> TokenPair:
         """Return the session's first tokens, once it is on disk."""
         check_claims(terms.claims)
+        for name in sorted(self.claims_of_users & terms.claims.keys()):
+            raise InvalidClaimsError(f"{name} is read from the users table")
         user = self.users.find(user_id)
         if user is None:
             raise UserNotFoundError
@@ -54,6 +57,11 @@ class StartSession:
         now = self.clock.now()
         token = self._first_token(user.id, terms, now)
         pair = self.issue(token, {**terms.claims, **user.claims}, now=now)
+        if len(pair.access_token) > MAX_TOKEN_LENGTH:
+            raise InvalidClaimsError(
+                f"an access token with these claims and the user's has {len(pair.access_token)} characters;"
+                f" at most {MAX_TOKEN_LENGTH} can be carried"
+            )
         self.sessions.start(replace(Session.recalled(token), device=terms.device, claims=terms.claims))
         self.log.record(SecurityEvent.of(Happening.STARTED, token, actor=by))
         return pair

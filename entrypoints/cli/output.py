@@ -9,6 +9,7 @@ import click
 import orjson
 
 from domain.model.errors import (
+    InvalidClaimsError,
     SessionNotFoundError,
     StoreUnavailableError,
     UserDisabledError,
@@ -41,6 +42,8 @@ def in_words(command: Callable[_P, _R]) -> Callable[_P, _R]:
             return command(*args, **kwargs)
         except tuple(_WORDS) as error:
             raise click.ClickException(_WORDS[type(error)]) from None
+        except InvalidClaimsError as error:
+            raise click.ClickException(f"Claims: {error}.") from None
         except StoreUnavailableError as error:
             raise click.ClickException(f"The database cannot do this: {error}. Try: nuovo check") from None
 

@@ -7,15 +7,15 @@ affair of the proxy in front.
 import os
 import shutil
 import tempfile
+from contextlib import suppress
 from itertools import count
-from pathlib import Path
 from typing import Any
 
-from entrypoints.cli.demo import DEMO_FOLDER_PREFIX
+from entrypoints.cli.demo import remove_own_demo
 from entrypoints.gunicorn.listeners import bound_waits, warn_if_public
 from entrypoints.gunicorn.logger import StructuredLogger
 from entrypoints.gunicorn.reload import make_reload_safe
-from entrypoints.settings import load_settings
+from entrypoints.settings import SettingsError, load_settings
 
 wsgi_app = "entrypoints.wsgi:app"
 worker_class = "entrypoints.gunicorn.worker.Worker"
@@ -55,7 +55,7 @@ def when_ready(server: Any) -> None:
 def on_exit(server: Any) -> None:
     """Delete what the workers have counted, and what a demonstration has made."""
     shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
-    folder = Path.cwd()
-    # Both must hold: nobody's own folder may go because of its name.
-    if folder.name.startswith(DEMO_FOLDER_PREFIX) and load_settings().demo:
-        shutil.rmtree(folder, ignore_errors=True)
+    with suppress(SettingsError):  # with which nothing was served
+        settings = load_settings()
+        if settings.demo:
+            remove_own_demo(settings.database_url.get_secret_value())

@@ -1,7 +1,7 @@
 """The Falcon application: routes, middleware, error handlers. Pure: nothing happens at import."""
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 import falcon
 from structlog.contextvars import bind_contextvars, unbind_contextvars
@@ -16,11 +16,23 @@ from entrypoints.http.documentation import DocsResource, OpenApiResource
 from entrypoints.http.errors import ErrorHandlers
 from entrypoints.http.health import LiveResource, ReadyResource
 from entrypoints.http.metrics import Metrics, MetricsResource, RequestTimes
+from entrypoints.http.oauth import server as paths
+from entrypoints.http.oauth.introspect import IntrospectResource
+from entrypoints.http.oauth.revoke import RevokeResource
+from entrypoints.http.oauth.server import AuthorizationServer
+from entrypoints.http.oauth.token import TokenResource
+from entrypoints.http.own_sessions import OwnSessionResource, OwnSessionsResource
+from entrypoints.http.published import PublishedResource
 from entrypoints.http.refresh_cookie import RefreshCookie
 from entrypoints.http.refresh_token import RefreshTokenResource
 from entrypoints.http.request_body import check_announced_size
 from entrypoints.http.revoke_token import RevokeTokenResource
-from entrypoints.http.sessions import SessionResource, SessionsResource
+from entrypoints.http.users_sessions import (
+    SignInResource,
+    UsersSessionResource,
+    UsersSessionsResource,
+    keep_user_in_one_segment,
+)
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
@@ -32,6 +44,8 @@ def create_app(
     cookie: RefreshCookie,
     service_credentials: Collection[str] = (),
     allowed_origins: Collection[str] = (),
+    server: AuthorizationServer | None = None,
+    public_keys: Mapping[str, object] | None = None,
     trusted_proxies: Collection[str] = (),
     metrics: Metrics | None = None,
     metrics_credentials: Collection[str] = (),
@@ -39,8 +53,9 @@ def create_app(
 ) -> "falcon.App[falcon.Request, falcon.Response]":
     """Return the WSGI application over `service`. `check_ready` raises `StoreUnavailableError` while it cannot work.
 
-    `allowed_origins` are those of other hosts whose pages may use the cookie and read answers, `trusted_proxies` those
-    who are believed about whom they forward for.
+    `service_credentials` are secrets or `name:secret`; `allowed_origins` are those of other hosts whose pages may use
+    the cookie and read answers; `public_keys` is the JWK Set that access tokens are verified with; `trusted_proxies`
+    are those who are believed about whom they forward for.
     With `demo_user`, anybody on this machine is signed in as that user at `/demo`.
     """
     app = falcon.App(middleware=[] if metrics is None else RequestTimes(metrics.observe_request))
@@ -52,8 +67,13 @@ def create_app(
     credential = RefreshTokenCredential(cookie, CrossSiteGuard(allowed_origins))
     app.add_route("/refresh_token", RefreshTokenResource(credential, cookie, service.refresh))
     app.add_route("/revoke_token", RevokeTokenResource(credential, cookie, service.revoke))
-    app.add_route("/sessions", SessionsResource(service, ServiceCredentials(service_credentials), cookie))
-    app.add_route("/sessions/{session_id}", SessionResource(service, cookie))
+    services = ServiceCredentials(service_credentials)
+    own = OwnSessionsResource(service, cookie)
+    app.add_route("/sessions", _SessionsOfBoth(SignInResource(service, services, cookie), own))
+    app.add_route("/sessions/{session_id}", OwnSessionResource(service, cookie))
+    app.add_route("/users/{user_id}/sessions", UsersSessionsResource(service, services))
+    app.add_route("/users/{user_id}/sessions/{session_id}", UsersSessionResource(service, services))
+    _add_oauth(app, service, services, server or AuthorizationServer(), public_keys or {"keys": []})
     app.add_route("/health/live", LiveResource())
     app.add_route("/health/ready", ReadyResource(check_ready))
     if metrics is not None:
@@ -71,6 +91,29 @@ def create_app(
     return app
 
 
+def _add_oauth(
+    app: "falcon.App[falcon.Request, falcon.Response]",
+    service: Service,
+    services: ServiceCredentials,
+    server: AuthorizationServer,
+    public_keys: Mapping[str, object],
+) -> None:
+    app.add_route(paths.TOKEN, TokenResource(service.refresh, server.client_id))
+    app.add_route(paths.REVOKE, RevokeResource(service, server.client_id))
+    app.add_route(paths.INTROSPECT, IntrospectResource(service.introspect, services, server))
+    app.add_route(paths.JWKS, PublishedResource(public_keys))
+    metadata = server.metadata(has_keys=bool(public_keys["keys"]), has_services=bool(services))
+    if metadata is not None:
+        app.add_route(paths.METADATA, PublishedResource(metadata))
+
+
+class _SessionsOfBoth:
+    """`/sessions`, one path for two audiences: begun by the login service, seen and ended by their user."""
+
+    def __init__(self, sign_in: SignInResource, own: OwnSessionsResource) -> None:
+        self.on_post, self.on_get, self.on_delete = sign_in.on_post, own.on_get, own.on_delete
+
+
 class _EveryRequest:
     """What holds for every request, whatever it asks for."""
 
@@ -84,6 +127,7 @@ class _EveryRequest:
         bind_contextvars(request_id=request_id, client=self._addresses.of(req))
         resp.set_header("X-Request-ID", request_id)
         check_announced_size(req)
+        keep_user_in_one_segment(req)
 
     def process_response(
         self, req: falcon.Request, resp: falcon.Response, resource: object, req_succeeded: bool

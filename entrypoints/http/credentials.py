@@ -1,9 +1,12 @@
 """Where a request carries its credential."""
 
+import binascii
 import hashlib
 import hmac
+from base64 import b64decode
 from collections.abc import Iterable
 from dataclasses import dataclass
+from urllib.parse import unquote_plus
 
 import falcon
 
@@ -55,21 +58,47 @@ class RefreshTokenCredential:
 class ServiceCredentials:
     """The secrets with which the application's own services, the login service first, may ask for sessions."""
 
-    def __init__(self, secrets: Iterable[str]) -> None:
-        """Take the secrets; with none, every request is refused."""
-        self._digests = [_digest(secret) for secret in secrets]
+    def __init__(self, credentials: Iterable[str]) -> None:
+        """Take credentials, each a secret or `name:secret`; with none, every request is refused."""
+        named = [credential.rpartition(":") for credential in credentials]
+        self._known = [(Actor(kind=ActorKind.SERVICE, name=name or None), _digest(secret)) for name, _, secret in named]
+
+    def __bool__(self) -> bool:
+        """Tell whether there are any."""
+        return bool(self._known)
 
     def actor_of(self, req: falcon.Request) -> Actor:
-        """Return which service asks, or raise `ServiceCredentialMissingError` or `InvalidServiceCredentialError`."""
+        """Return which service asks, by the secret as `Bearer`.
+
+        Raises `ServiceCredentialMissingError` or `InvalidServiceCredentialError`.
+        """
         bearer = bearer_of(req)
         if bearer is None:
             raise ServiceCredentialMissingError
-        presented = _digest(bearer)
-        # APPSEC: constant time, and every secret is compared, so that time tells neither which nor how much of it.
-        matches = [hmac.compare_digest(presented, digest) for digest in self._digests]
-        if not any(matches):
+        return self._actor_with(bearer)
+
+    def actor_of_client(self, req: falcon.Request) -> Actor:
+        """Do as `actor_of`, and also take name and secret as a client's of OAuth 2.0 (RFC 6749, section 2.3.1)."""
+        scheme, _, encoded = req.env.get("HTTP_AUTHORIZATION", "").partition(" ")
+        if scheme.lower() != "basic":
+            return self.actor_of(req)
+        try:
+            name, _, secret = b64decode(encoded.strip(" "), validate=True).decode("utf-8").partition(":")
+        except (binascii.Error, ValueError):
+            raise InvalidServiceCredentialError from None
+        # A client encodes both as in a form; secrets that are made as is told here look the same either way.
+        actor = self._actor_with(unquote_plus(secret))
+        if actor.name is None or actor.name != unquote_plus(name):
             raise InvalidServiceCredentialError
-        return Actor(kind=ActorKind.SERVICE)
+        return actor
+
+    def _actor_with(self, secret: str) -> Actor:
+        presented = _digest(secret)
+        # APPSEC: constant time, and every secret is compared, so that time tells neither which nor how much of it.
+        matches = [actor for actor, digest in self._known if hmac.compare_digest(presented, digest)]
+        if not matches:
+            raise InvalidServiceCredentialError
+        return matches[0]
 
 
 def access_token_of(req: falcon.Request) -> str:

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from importlib.resources import files
 
 import falcon
+import orjson
 
+from entrypoints.http.openapi import document
 from entrypoints.http.pages import JAVASCRIPT, STYLESHEET, answer_page
 
 _MAX_AGE = 3600
@@ -49,10 +51,10 @@ SwaggerUIBundle({
 
 
 class OpenApiResource:
-    """`/openapi.json`: the OpenAPI document, byte for byte as it is kept beside this module."""
+    """`/openapi.json`: the OpenAPI document."""
 
     def __init__(self) -> None:
-        self._document = files("entrypoints.http").joinpath("openapi.json").read_bytes()
+        self._document = orjson.dumps(document())
 
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
         """Answer with the document."""

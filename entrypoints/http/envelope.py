@@ -1,4 +1,4 @@
-"""The one form that every answer has."""
+"""The one form that every answer has, and that of an error where OAuth 2.0 fixes another."""
 
 from typing import Any
 
@@ -16,3 +16,9 @@ def fail(resp: falcon.Response, code: int, message: str) -> None:
     """Answer with `message` in the envelope of an error. It never holds anything that the client sent."""
     resp.status = code
     resp.data = orjson.dumps({"status": "error", "code": code, "message": message})
+
+
+def fail_as_oauth(resp: falcon.Response, code: int, error: str, description: str) -> None:
+    """Answer with an error in the form of RFC 6749, section 5.2. It never holds anything that the client sent."""
+    resp.status = code
+    resp.data = orjson.dumps({"error": error, "error_description": description})

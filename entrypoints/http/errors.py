@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import falcon
 import structlog
+from authlib.oauth2 import OAuth2Error
+from authlib.oauth2.rfc6749.errors import InvalidClientError, InvalidGrantError, InvalidRequestError
 from authlib.oauth2.rfc6750.errors import InvalidTokenError
 
 from domain.model.errors import (
@@ -18,7 +20,7 @@ from domain.model.errors import (
     UserDisabledError,
     UserNotFoundError,
 )
-from entrypoints.http.envelope import fail
+from entrypoints.http.envelope import fail, fail_as_oauth
 from entrypoints.http.refresh_cookie import RefreshCookie
 from ports.security_log import Happening, SecurityEvent
 
@@ -68,7 +70,7 @@ class BodyMediaTypeError(HttpError):
 
 
 class InvalidFieldError(HttpError):
-    """A field of the body that is missing or wrong. The message names it, never its value."""
+    """A field of the body or the query that is missing or wrong. The message names it, never its value."""
 
 
 _ANSWERS: dict[type[Exception], tuple[int, str]] = {
@@ -90,9 +92,24 @@ _ANSWERS: dict[type[Exception], tuple[int, str]] = {
     BodyMediaTypeError: (415, "Request body must be application/json."),
     StoreUnavailableError: (503, "Service temporarily unavailable."),
 }
+OAUTH_PREFIX = "/oauth/"
+_OAUTH_ANSWERS: dict[type[Exception], tuple[int, type[OAuth2Error]]] = {
+    InvalidRefreshTokenError: (400, InvalidGrantError),
+    RefreshTokenExpiredError: (400, InvalidGrantError),
+    UserNotFoundError: (400, InvalidGrantError),
+    ServiceCredentialMissingError: (401, InvalidClientError),
+    InvalidServiceCredentialError: (401, InvalidClientError),
+}
+"""Below `OAUTH_PREFIX` these are other answers; what else a client did wrong is `invalid_request`."""
+_OAUTH_MESSAGES: dict[type[Exception], str] = {
+    BodyNotJsonError: "Request body is not a valid form, with each parameter once.",
+    BodyMediaTypeError: "Request body must be application/x-www-form-urlencoded.",
+}
+_OAUTH_TROUBLE = {500: "server_error", 503: "temporarily_unavailable"}
 _FRAMEWORK_MESSAGES = {404: "Not found.", 405: "Method not allowed.", 408: "Request timed out."}
 _UNAUTHORIZED = 401
 _UNAVAILABLE = 503
+_BASIC = f'Basic realm="{REALM}"'
 _MISSING = (RefreshTokenMissingError, AccessTokenMissingError, ServiceCredentialMissingError)
 
 
@@ -122,20 +139,28 @@ class ErrorHandlers:
         app.add_error_handler(Exception, self.on_defect)
         app.add_error_handler(falcon.HTTPError, self.on_framework_error)
         app.add_error_handler((NuovoError, HttpError), self.on_refusal)
+        app.add_error_handler(OAuth2Error, self.on_oauth_error)
 
     def on_refusal(
         self, req: falcon.Request, resp: falcon.Response, error: Exception, params: dict[str, object]
     ) -> None:
         """Answer a refusal, or a store in trouble, by the table."""
-        if isinstance(error, (InvalidFieldError, InvalidClaimsError)):
+        if isinstance(error, InvalidFieldError):
             fail(resp, 422, str(error))
+            return
+        if isinstance(error, InvalidClaimsError):
+            fail(resp, 422, f"claims: {error}.")
             return
         if isinstance(error, InvalidServiceCredentialError):
             self._record(SecurityEvent(happening=Happening.SERVICE_REFUSED))
-        code, message = _ANSWERS[type(error)]
-        fail(resp, code, message)
+        # An adapter may have its own kind of an error.
+        kind = next(kind for kind in type(error).__mro__ if kind in _ANSWERS)
+        code, message = _ANSWERS[kind]
+        code = _fail(req, resp, code, message, kind)
         if code == _UNAUTHORIZED:
-            resp.set_header("WWW-Authenticate", _CHALLENGES[type(error)])
+            resp.set_header("WWW-Authenticate", _CHALLENGES[kind])
+            if _is_oauth(req):
+                resp.append_header("WWW-Authenticate", _BASIC)
             if getattr(req.context, "by_cookie", False):
                 self._cookie.clear(resp)
         if code == _UNAVAILABLE:
@@ -149,11 +174,35 @@ class ErrorHandlers:
         code = falcon.http_status_to_code(error.status)
         for name, value in dict(error.headers or {}).items():
             resp.set_header(name, value)
-        fail(resp, code, _FRAMEWORK_MESSAGES.get(code, "Bad request."))
+        _fail(req, resp, code, _FRAMEWORK_MESSAGES.get(code, "Bad request."))
+
+    def on_oauth_error(
+        self, req: falcon.Request, resp: falcon.Response, error: OAuth2Error, params: dict[str, object]
+    ) -> None:
+        """Answer a refusal that only makes sense in OAuth 2.0."""
+        fail_as_oauth(resp, error.status_code, error.error, error.description)
+        if error.status_code == _UNAUTHORIZED:
+            resp.set_header("WWW-Authenticate", _BASIC)
 
     def on_defect(
         self, req: falcon.Request, resp: falcon.Response, error: Exception, params: dict[str, object]
     ) -> None:
         """Answer a defect of this service; its trace goes to the log alone."""
         _log.exception("unexpected_error", path=req.uri_template)
-        fail(resp, 500, "An unexpected error occurred")
+        _fail(req, resp, 500, "An unexpected error occurred")
+
+
+def _is_oauth(req: falcon.Request) -> bool:
+    return req.path.startswith(OAUTH_PREFIX)
+
+
+def _fail(
+    req: falcon.Request, resp: falcon.Response, code: int, message: str, kind: type[Exception] = Exception
+) -> int:
+    """Answer in the form that the path asks for, and return the status, which may be another one there."""
+    if not _is_oauth(req):
+        fail(resp, code, message)
+        return code
+    code, error = _OAUTH_ANSWERS.get(kind, (code, InvalidRequestError))
+    fail_as_oauth(resp, code, _OAUTH_TROUBLE.get(code, error.error), _OAUTH_MESSAGES.get(kind, message))
+    return code

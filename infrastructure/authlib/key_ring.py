@@ -1,61 +1,48 @@
-"""The keys that tokens are signed and verified with."""
+"""The keys that tokens are signed and verified with: a ring for each type, because each has readers of its own."""
 
-from base64 import urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-import orjson
-from joserfc.jwk import OctKey
-from joserfc.jws import JWSRegistry
-
-from domain.model.secrets import weakness_of
-
-ALGORITHM = "HS256"
-REFRESH_TOKEN_TYPE = "rt+jwt"  # noqa: S105  a media type, not a secret
-ACCESS_TOKEN_TYPE = "at+jwt"  # noqa: S105  RFC 9068, section 2.1
-
-
-class WeakKeyError(ValueError):
-    """A secret that no token may rest on. The message never holds the secret."""
-
-
-class SigningKey:
-    """One secret and the two header parts that tokens signed with it carry, byte for byte."""
-
-    def __init__(self, secret: str) -> None:
-        """Take a secret; raise `WeakKeyError` if it is one that must not be used."""
-        if weakness := weakness_of(secret):
-            raise WeakKeyError(f"the signing secret {weakness}")
-        self._key = OctKey.import_key(secret)
-        self._hs256 = JWSRegistry(algorithms=[ALGORITHM]).get_alg(ALGORITHM)
-        kid = self._key.thumbprint()
-        self.refresh_header = _header_part(kid, REFRESH_TOKEN_TYPE)
-        self.access_header = _header_part(kid, ACCESS_TOKEN_TYPE)
-
-    def sign(self, message: bytes) -> bytes:
-        """Return the signature of `message`."""
-        return self._hs256.sign(message, self._key)
-
-    def verify(self, message: bytes, signature: bytes) -> bool:
-        """Tell, in constant time, whether `signature` is this key's for `message`."""
-        return self._hs256.verify(message, signature, self._key)
+from infrastructure.authlib.keys import (
+    ACCESS_TOKEN_TYPE,
+    REFRESH_TOKEN_TYPE,
+    AccessKey,
+    Key,
+    SecretKey,
+    WeakKeyError,
+)
 
 
 class KeyRing:
-    """One key that signs and any number of previous ones that still verify.
+    """For each type of token one key that signs, and any number of others that verify.
 
-    To change the key, make the old secret a previous one; drop it when the last token that it signed has expired.
+    Refresh tokens are signed with the secret, which nobody else has. Access tokens are signed with `access_key`, or
+    with the secret as long as there is none.
+
+    To change the secret, make the old one a previous one; drop it when the last token that it signed has expired. To
+    change the access key, list the new one in `verification_keys` until every verifier has heard of it, then let it
+    sign and list the old one.
     """
 
-    def __init__(self, secret: str, previous_secrets: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        secret: str,
+        previous_secrets: Sequence[str] = (),
+        *,
+        access_key: AccessKey | None = None,
+        verification_keys: Sequence[AccessKey] = (),
+    ) -> None:
         """Raise `WeakKeyError` if any secret is weak or stands twice."""
         if len({secret, *previous_secrets}) != 1 + len(previous_secrets):
             raise WeakKeyError("a signing secret stands twice in the key ring")
-        self.signing_key = SigningKey(secret)
-        keys = (self.signing_key, *map(SigningKey, previous_secrets))
-        self.by_refresh_header = {key.refresh_header: key for key in keys}
-        self.by_access_header = {key.access_header: key for key in keys}
+        secrets = [SecretKey(text) for text in (secret, *previous_secrets)]
+        refresh_keys = [key.of_type(REFRESH_TOKEN_TYPE) for key in secrets]
+        published = [*([] if access_key is None else [access_key]), *verification_keys]
+        # APPSEC: beside a key whose public half alone is given away, the secret says nothing about access tokens.
+        access_keys: list[Key] = [key.of_type(ACCESS_TOKEN_TYPE) for key in secrets] if access_key is None else []
+        access_keys += published
 
-
-def _header_part(kid: str, token_type: str) -> bytes:
-    header = orjson.dumps({"alg": ALGORITHM, "kid": kid, "typ": token_type})
-    return urlsafe_b64encode(header).rstrip(b"=")
+        self.refresh_key, self.access_key = refresh_keys[0], access_keys[0]
+        self.by_refresh_header: Mapping[bytes, Key] = {key.header: key for key in refresh_keys}
+        self.by_access_header: Mapping[bytes, Key] = {key.header: key for key in access_keys}
+        self.public_keys: Mapping[str, object] = {"keys": list({key.id: key.jwk for key in published}.values())}
+        """What others verify access tokens with, as a JWK Set (RFC 7517, section 5)."""

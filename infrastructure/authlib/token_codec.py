@@ -18,19 +18,24 @@ from domain.model.tokens import (
     FIRST_GENERATION,
     MAX_GENERATION,
     MAX_SESSION_TTL,
+    MAX_TOKEN_LENGTH,
     AccessToken,
     RefreshToken,
     is_id,
 )
 from domain.model.users import is_user_id
-from infrastructure.authlib.key_ring import KeyRing, SigningKey
+from infrastructure.authlib.key_ring import KeyRing
+from infrastructure.authlib.keys import Key
 from ports.token_codec import TokenCodec
 
-MAX_TOKEN_LENGTH = 4096
-"""Characters. Tokens of this service have a few hundred; servers and cookies carry no more than this."""
 _MAX_INSTANT = 253_402_300_799
 """The last second of the year 9999: fits every store's integer and every calendar."""
 _COMPACT = re.compile(rb"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+_ANY_KEY = re.compile(
+    rb'\{"alg":"(?:HS256|ES256|RS256|EdDSA)","kid":"[A-Za-z0-9_-]{43}","typ":"(?:rt|at)\+jwt"\}', re.ASCII
+)
+"""The headers of this service with any key, this ring's or not."""
+_MAX_HEADER_LENGTH = 128
 _LAST_CHARACTERS = {2: b"AQgw", 3: b"AEIMQUYcgkosw048"}
 """What a base64url part may end with if its last group has two or three characters: no bit is left over."""
 
@@ -46,7 +51,7 @@ class _RefusedError(Exception):
 
 
 class AuthlibTokenCodec(TokenCodec):
-    """Signs with the ring's signing key (HS256) and reads what any key of the ring has signed."""
+    """Signs each type of token with its key of the ring, and reads what any key for that type has signed."""
 
     def __init__(self, keys: KeyRing, *, issuer: str, audience: str, client_id: str) -> None:
         """Take the names that tokens carry: a refresh token's audience is the issuer itself."""
@@ -72,8 +77,7 @@ class AuthlibTokenCodec(TokenCodec):
         }
         if not token.remember:
             claims["remember"] = False
-        key = self._keys.signing_key
-        return _write(key, key.refresh_header, claims)
+        return _write(self._keys.refresh_key, claims)
 
     def write_access_token(self, token: AccessToken) -> str:
         """Return `token` as compact JWS in the profile of RFC 9068."""
@@ -89,8 +93,7 @@ class AuthlibTokenCodec(TokenCodec):
             "iat": token.issued_at,
             "exp": token.expires_at,
         }
-        key = self._keys.signing_key
-        return _write(key, key.access_header, claims)
+        return _write(self._keys.access_key, claims)
 
     def read_refresh_token(self, presented: str) -> RefreshToken:
         """Return the refresh token in `presented`, or raise `InvalidRefreshTokenError` with the cause."""
@@ -141,13 +144,13 @@ class AuthlibTokenCodec(TokenCodec):
         )
 
 
-def _write(key: SigningKey, header: bytes, claims: Claims) -> str:
-    message = header + b"." + urlsafe_b64encode(orjson.dumps(claims)).rstrip(b"=")
+def _write(key: Key, claims: Claims) -> str:
+    message = key.header + b"." + urlsafe_b64encode(orjson.dumps(claims)).rstrip(b"=")
     signature = urlsafe_b64encode(key.sign(message)).rstrip(b"=")
     return (message + b"." + signature).decode("ascii")
 
 
-def _authenticate(presented: str, keys_by_header: Mapping[bytes, SigningKey]) -> Claims:
+def _authenticate(presented: str, keys_by_header: Mapping[bytes, Key]) -> Claims:
     """Return the claims of a token that a key of the ring has signed; nothing is parsed before that is known."""
     if len(presented) > MAX_TOKEN_LENGTH or not presented.isascii():
         raise _RefusedError(RefusalCause.MALFORMED)
@@ -159,10 +162,15 @@ def _authenticate(presented: str, keys_by_header: Mapping[bytes, SigningKey]) ->
     # APPSEC: no algorithm, key or extension is ever chosen by the token (RFC 8725, section 3.1).
     key = keys_by_header.get(header)
     if key is None:
-        raise _RefusedError(RefusalCause.MALFORMED)
+        raise _RefusedError(RefusalCause.UNKNOWN_KEY if _names_a_key(header) else RefusalCause.MALFORMED)
     if not key.verify(message, _decode(signature)):
         raise _RefusedError(RefusalCause.BAD_SIGNATURE)
     return _parse(_decode(payload))
+
+
+def _names_a_key(header: bytes) -> bool:
+    """Tell whether the header part is one of this service's but for the key: for the log, and still without parsing."""
+    return len(header) <= _MAX_HEADER_LENGTH and _ANY_KEY.fullmatch(_decode(header)) is not None
 
 
 def _decode(part: bytes) -> bytes:

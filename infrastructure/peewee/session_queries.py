@@ -7,14 +7,12 @@ from typing import Any
 
 from peewee import SQL, Case, Join, Select, Tuple, fn
 
-from domain.model.sessions import Rotation
+from domain.model.sessions import EVERYBODY, Rotation
 from domain.model.tokens import MAX_SESSION_TTL
 from infrastructure.peewee.statement import slot
 from infrastructure.peewee.tables import SESSION_COLUMNS, Expression, cut_offs, purges, sessions
 
 _PURGE_BATCH = 500
-EVERYBODY = ""
-"""Stands for all users where a cut-off is kept: no user is called so."""
 
 _COLUMNS: tuple[Expression, ...] = tuple(getattr(sessions, name) for name in SESSION_COLUMNS)
 _KEY: Expression = Tuple(sessions.user_id, sessions.session_id)
@@ -52,7 +50,7 @@ def rotate(off_disk: Expression | None) -> Expression:
             sessions.parent_generation: slot("parent_generation"),
             sessions.issued_at: slot("issued_at"),
             sessions.expires_at: slot("expires_at"),
-            sessions.kept_until: _larger(sessions.kept_until, slot("kept_until")),
+            sessions.kept_until: larger(sessions.kept_until, slot("kept_until")),
         }
     ).where(*conditions)
 
@@ -116,7 +114,7 @@ def end() -> Expression:
         {
             sessions.revoked_at: slot("at"),
             sessions.revocation_reason: slot("reason"),
-            sessions.kept_until: _larger(sessions.kept_until, sessions.ends_at),
+            sessions.kept_until: larger(sessions.kept_until, sessions.ends_at),
         }
     ).where(_IS_SESSION & sessions.revoked_at.is_null())
 
@@ -124,11 +122,11 @@ def end() -> Expression:
 def end_all() -> Expression:
     """Write the user's cut-off; spare a session only if an earlier cut-off has not ended it."""
     latest_start = sessions.select(fn.MAX(sessions.started_at)).where(sessions.user_id == slot("user_id"))
-    ended_at = _larger(slot("at"), fn.COALESCE(latest_start, slot("at")))
-    is_alive = (cut_offs.spared == _excluded("spared")) | fn.EXISTS(
+    ended_at = larger(slot("at"), fn.COALESCE(latest_start, slot("at")))
+    is_alive = (cut_offs.spared == excluded("spared")) | fn.EXISTS(
         sessions.select(_ONE).where(
             (sessions.user_id == cut_offs.user_id)
-            & (sessions.session_id == _excluded("spared"))
+            & (sessions.session_id == excluded("spared"))
             & (sessions.started_at > cut_offs.ended_at)
         )
     )
@@ -138,8 +136,8 @@ def end_all() -> Expression:
     ).on_conflict(
         conflict_target=[cut_offs.user_id],
         update={
-            cut_offs.ended_at: _larger(cut_offs.ended_at, _excluded("ended_at")),
-            cut_offs.spared: Case(None, [(is_alive, _excluded("spared"))], None),
+            cut_offs.ended_at: larger(cut_offs.ended_at, excluded("ended_at")),
+            cut_offs.spared: Case(None, [(is_alive, excluded("spared"))], None),
         },
     )
 
@@ -148,7 +146,7 @@ def end_everybody() -> Expression:
     """Write everybody's cut-off."""
     return cut_offs.insert({cut_offs.user_id: EVERYBODY, cut_offs.ended_at: slot("started_by")}).on_conflict(
         conflict_target=[cut_offs.user_id],
-        update={cut_offs.ended_at: _larger(cut_offs.ended_at, _excluded("ended_at"))},
+        update={cut_offs.ended_at: larger(cut_offs.ended_at, excluded("ended_at"))},
     )
 
 
@@ -191,7 +189,7 @@ def mark_purge() -> Expression:
     """Write down how far a purge goes, and never less than before."""
     return purges.insert({purges.id: 1, purges.purged_until: slot("until")}).on_conflict(
         conflict_target=[purges.id],
-        update={purges.purged_until: _larger(purges.purged_until, _excluded("purged_until"))},
+        update={purges.purged_until: larger(purges.purged_until, excluded("purged_until"))},
     )
 
 
@@ -217,11 +215,11 @@ def purge_cut_offs() -> Expression:
     return cut_offs.delete().where(cut_offs.ended_at <= slot("until") - MAX_SESSION_TTL)
 
 
-def _excluded(column: str) -> Expression:
+def excluded(column: str) -> Expression:
     """Return the value that an insert would have written, in the words that both databases share."""
     return SQL(f'EXCLUDED."{column}"')
 
 
-def _larger(a: Expression, b: Expression) -> Expression:
+def larger(a: Expression, b: Expression) -> Expression:
     """Return the larger of two values: SQLite says MAX, PostgreSQL says GREATEST, both say CASE."""
     return Case(None, [(a > b, a)], b)

@@ -9,8 +9,13 @@ from click.testing import CliRunner, Result
 
 from domain.model.errors import StoreUnavailableError
 from entrypoints.cli.app import create_cli
+from entrypoints.cli.keys import keys_group
 from entrypoints.cli.operations import Operations
+from infrastructure.authlib.keys import generate_private_key, public_half
+from ports.transfer import Transfer
 from tests.fakes.service import FakeService
+from tests.fakes.sessions import FakeSessions
+from tests.fakes.transfer import FakeTransfer
 
 Nuovo = Callable[..., Result]
 SETTINGS = [("NUOVO_SECRET_KEY", "…"), ("NUOVO_REPLAY_GRACE", "30")]
@@ -21,10 +26,15 @@ class Opener:
 
     def __init__(self, service: FakeService) -> None:
         self.service = service
+        assert isinstance(service.sessions, FakeSessions)
+        self.transfer: Transfer = FakeTransfer(service.sessions)
         self.problems: list[str] = []
         self.migrations = ["0001_sessions"]
         self.trouble: str | None = None
+        self.elsewhere: dict[str, Opener] = {}
+        """The other databases that there are, by URL."""
         self.reads_directory = True
+        self.public_keys: Mapping[str, object] = {"keys": []}
 
     def __call__(self, environment: Mapping[str, str] | None) -> tuple[Operations, list[tuple[str, str]]]:
         if self.problems:
@@ -32,15 +42,24 @@ class Opener:
         service = self.service
         operations = Operations(
             service=service,
+            clock=service.clock,
             sessions=service.sessions,
+            transfer=self.transfer,
             users=service.users,
             directory=service.users,
             reads_directory=self.reads_directory,
             migrate=self._migrate,
             check_ready=self._check_ready,
+            elsewhere=self._elsewhere,
             describe=self._describe,
+            public_keys=self.public_keys,
         )
         return operations, SETTINGS
+
+    def _elsewhere(self, url: str) -> Operations:
+        if url not in self.elsewhere:
+            raise ValueError("NUOVO_DATABASE_URL must begin with sqlite:/// or postgresql://")
+        return self.elsewhere[url](None)[0]
 
     def _migrate(self) -> list[str]:
         self._check_ready()
@@ -65,8 +84,9 @@ def opener(service: FakeService) -> Opener:
 def nuovo(opener: Opener) -> Nuovo:
     """Return `nuovo` as a function of its arguments."""
 
-    def run(*arguments: str) -> Result:
-        result = CliRunner().invoke(create_cli(opener), arguments)
+    def run(*arguments: str, stdin: str = "") -> Result:
+        keys = keys_group(generate=generate_private_key, public_half=public_half)
+        result = CliRunner().invoke(create_cli(opener, keys=keys), arguments, input=stdin)
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
         return result
 

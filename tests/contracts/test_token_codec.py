@@ -18,7 +18,8 @@ from joserfc.jwk import KeySet, OctKey
 from domain.model.claims import REGISTERED, Claims
 from domain.model.errors import InvalidAccessTokenError, InvalidRefreshTokenError, RefusalCause
 from domain.model.tokens import MAX_GENERATION, MAX_SESSION_TTL, RefreshToken, new_id
-from infrastructure.authlib.key_ring import KeyRing, WeakKeyError
+from infrastructure.authlib.key_ring import KeyRing
+from infrastructure.authlib.keys import WeakKeyError
 from infrastructure.authlib.token_codec import AuthlibTokenCodec
 from ports.token_codec import TokenCodec
 from tests.builders import access_token_of, first_token

@@ -75,3 +75,9 @@ def test_stopping_deletes_no_folder_of_the_operator(tmp_path: Path, databases: D
         (folder / "precious").touch()
         assert nuovo.stop() == 0
         assert (folder / "precious").exists()
+
+    strayed = Nuovo(folder, f"sqlite:///{folder}/demo.sqlite3", environment={"NUOVO_DEMO": "true"})
+    strayed.spawn(BARE_GUNICORN)
+    assert strayed.wait() != 0
+    assert "NUOVO_DEMO is for `nuovo serve --demo` itself to set; unset it" in strayed.log_text
+    assert (folder / "precious").exists()

@@ -10,7 +10,8 @@ import pytest
 
 from domain.model.secrets import HOW_TO_MAKE_ONE
 from entrypoints.settings import SettingsError, load_settings
-from infrastructure.authlib.key_ring import KeyRing, WeakKeyError
+from infrastructure.authlib.key_ring import KeyRing
+from infrastructure.authlib.keys import WeakKeyError
 from tests.e2e.server import Nuovo, clean_environment
 from tests.hostile.forge import PREVIOUS_SECRET, SECRET, STRANGERS_SECRET
 from tests.hostile.public_keys import public_keys

@@ -51,6 +51,22 @@ def refresh_token_of(pair: TokenPair) -> str:
     return pair.refresh_token
 
 
+def with_refresh(pair: TokenPair) -> dict[str, str]:
+    return bearer(refresh_token_of(pair))
+
+
+def with_cookie(pair: TokenPair) -> dict[str, str]:
+    return by_cookie(refresh_token_of(pair))
+
+
+def with_access(pair: TokenPair) -> dict[str, str]:
+    return bearer(pair.access_token)
+
+
+def as_service(_pair: TokenPair) -> dict[str, str]:
+    return bearer(SERVICE_CREDENTIAL)
+
+
 def without_rotation(service: FakeService) -> None:
     """Switch rotation off for applications that are made from now on."""
     service.policy = replace(service.policy, rotation=False)

@@ -7,7 +7,14 @@ from typing import Any, Never
 import pytest
 from falcon.testing import TestClient
 
-from domain.model.errors import InvalidClaimsError, InvalidRefreshTokenError, NuovoError, RefusalCause
+from domain.model.errors import (
+    InvalidClaimsError,
+    InvalidRefreshTokenError,
+    NuovoError,
+    RefusalCause,
+    StoreUnavailableError,
+)
+from domain.model.sessions import Rotation
 from domain.model.tokens import TokenPair
 from domain.model.users import User
 from entrypoints.http import errors
@@ -17,11 +24,15 @@ from tests.fakes.sessions import FakeSessions
 from tests.http.contract import (
     METHOD_NOT_ALLOWED,
     NOT_FOUND,
-    SERVICE_CREDENTIAL,
+    UNAVAILABLE,
+    as_service,
     bearer,
     by_cookie,
     failure,
     refresh_token_of,
+    with_access,
+    with_cookie,
+    with_refresh,
 )
 
 REFRESH, REVOKE, SESSIONS = "/refresh_token", "/revoke_token", "/sessions"
@@ -42,22 +53,6 @@ class Row:
 
     def __str__(self) -> str:
         return self.case
-
-
-def with_refresh(pair: TokenPair) -> dict[str, str]:
-    return bearer(refresh_token_of(pair))
-
-
-def with_cookie(pair: TokenPair) -> dict[str, str]:
-    return by_cookie(refresh_token_of(pair))
-
-
-def with_access(pair: TokenPair) -> dict[str, str]:
-    return bearer(pair.access_token)
-
-
-def as_service(_pair: TokenPair) -> dict[str, str]:
-    return bearer(SERVICE_CREDENTIAL)
 
 
 def with_nonsense(_pair: TokenPair) -> dict[str, str]:
@@ -247,9 +242,29 @@ def every_error(root: type[Exception]) -> Iterator[type[Exception]]:
 
 
 def test_every_error_has_its_answer() -> None:
-    """One that the table forgot would be a 500. Those that name a field have a message of their own."""
-    answered = set(errors._ANSWERS)
-    assert {*every_error(NuovoError), *every_error(HttpError)} == answered | {InvalidFieldError, InvalidClaimsError}
+    """One that the table forgot would be a 500. Those that name a field have a message of their own.
+
+    An adapter's own kind of an error is answered as that error is.
+    """
+    answered = {*errors._ANSWERS, InvalidFieldError, InvalidClaimsError}
+    raised = {*every_error(NuovoError), *every_error(HttpError)}
+    assert answered <= raised
+    assert [error for error in raised if answered.isdisjoint(error.__mro__)] == []
+
+
+def test_an_adapters_own_kind_of_an_error_is_answered_as_that_error_is(
+    make_client: Callable[..., TestClient], service: FakeService, pair: TokenPair
+) -> None:
+    class OutOfInkError(StoreUnavailableError):
+        pass
+
+    class Printed(FakeSessions):
+        def rotate(self, rotation: Rotation) -> Never:
+            raise OutOfInkError
+
+    service.sessions = Printed()
+    answer = make_client().simulate_post(REFRESH, headers=with_refresh(pair))
+    assert (answer.status_code, answer.content) == (503, UNAVAILABLE)
 
 
 def test_causes_are_told_apart_in_the_log_alone(client: TestClient, service: FakeService, pair: TokenPair) -> None:

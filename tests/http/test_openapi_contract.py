@@ -1,10 +1,9 @@
 """The OpenAPI document against the routes, and against itself."""
 
-import json
 import re
 import tomllib
-from collections.abc import Iterator
-from importlib.resources import files
+from base64 import b64encode
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -12,14 +11,27 @@ import falcon
 import jsonschema_rs
 import pytest
 from falcon import inspect
+from falcon.testing import Result, TestClient
+
+from domain.model.tokens import TokenPair
+from entrypoints.http.oauth.server import AuthorizationServer
+from entrypoints.http.openapi import document
+from tests.http.contract import SERVICE_CREDENTIAL, bearer, by_cookie
 
 Json: TypeAlias = dict[str, Any]
 
-DOCUMENT: Json = json.loads(files("entrypoints.http").joinpath("openapi.json").read_bytes())
+DOCUMENT: Json = document()
 """Read at import because its operations are the cases."""
 
 VERBS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
-CREDENTIALS = ("refreshToken", "refreshCookie", "accessToken", "serviceCredential")
+CREDENTIALS = ("refreshToken", "refreshCookie", "accessToken", "serviceCredential", "serviceClient")
+AT_A_URL = AuthorizationServer(issuer="https://auth.example.org")
+"""As which everything is there that is documented."""
+
+
+@pytest.fixture
+def url_client(make_client: Callable[..., TestClient]) -> TestClient:
+    return make_client(server=AT_A_URL)
 
 
 def resolved(node: Json) -> Json:
@@ -46,6 +58,7 @@ def answers() -> Iterator[Any]:
 
 
 ANSWERS = list(answers())
+OPERATIONS = [pytest.param(*operation, id=f"{operation[1]} {operation[0]}") for operation in operations()]
 
 
 def complaints(schema: Json, instance: Any) -> list[str]:
@@ -71,12 +84,12 @@ def references(node: Any) -> Iterator[str]:
 
 
 def test_every_route_is_documented_and_every_documented_operation_is_routed(
-    app: falcon.App[falcon.Request, falcon.Response],
+    make_app: Callable[..., falcon.App[falcon.Request, falcon.Response]],
 ) -> None:
     """Both ways: a route that is forgotten here fails, and so does one that is only promised."""
     routed = {
         (route.path, method.method)
-        for route in inspect.inspect_routes(app)
+        for route in inspect.inspect_routes(make_app(server=AT_A_URL))
         for method in route.methods
         if not method.internal and method.method not in {"OPTIONS", "WEBSOCKET"}
     }
@@ -114,7 +127,7 @@ def test_operation_ids_are_unique() -> None:
 
 def test_every_path_parameter_is_described_with_an_example() -> None:
     for path, verb, operation in operations():
-        parameters = operation.get("parameters", [])
+        parameters = [resolved(parameter) for parameter in operation.get("parameters", [])]
         described = [parameter["name"] for parameter in parameters if parameter["in"] == "path"]
         assert described == re.findall(r"{(\w+)}", path), (verb, path)
         for parameter in parameters:
@@ -175,3 +188,90 @@ def test_whatever_takes_a_credential_is_never_stored() -> None:
             for status, response in operation["responses"].items():
                 assert {"Cache-Control", "Pragma"} <= set(resolved(response)["headers"]), (verb, path, status)
                 assert {"401", "500", "503"} <= set(operation["responses"]), (verb, path)
+
+
+MISSING = {
+    "Refresh token missing.": {"refreshToken"},
+    "Access token missing.": {"accessToken"},
+    "Service credential missing.": {"serviceCredential", "serviceClient"},
+}
+"""What an operation says to whoever brings nothing, and the credentials that it thereby asks for."""
+
+
+def words_of(answer: Result) -> str:
+    """Return what an error says, in the envelope or in the form of OAuth 2.0."""
+    return str(answer.json.get("message") or answer.json["error_description"])
+
+
+def simulated(client: TestClient, path: str, verb: str, **options: Any) -> Result:
+    """Send a request with a body that is none of the operation's business."""
+    body = {"body": "x=y"} if path.startswith("/oauth/") else {"json": {}}
+    headers = {"Content-Type": "application/x-www-form-urlencoded"} if "body" in body else {}
+    headers |= options.pop("headers", {})
+    return client.simulate_request(verb, re.sub(r"{\w+}", "x", path), headers=headers, **body, **options)
+
+
+@pytest.mark.parametrize(("path", "verb", "operation"), OPERATIONS)
+def test_an_operation_asks_for_the_credential_that_it_documents(
+    url_client: TestClient, path: str, verb: str, operation: Json
+) -> None:
+    answer = simulated(url_client, path, verb)
+    documented = {name for requirement in operation["security"] for name in requirement}
+    if documented:
+        assert answer.status_code == 401
+        assert documented - {"refreshCookie"} <= MISSING[words_of(answer)]
+    else:
+        assert answer.status_code != 401
+
+
+@pytest.mark.parametrize(("path", "verb", "operation"), OPERATIONS)
+def test_an_operation_believes_the_refresh_cookie_only_where_it_documents_it(
+    url_client: TestClient, path: str, verb: str, operation: Json
+) -> None:
+    answer = simulated(url_client, path, verb, headers=by_cookie("nonsense"))
+    believed = answer.status_code == 401 and words_of(answer) == "Invalid refresh token."
+    assert believed == ({"refreshCookie": []} in operation["security"])
+
+
+@pytest.mark.parametrize(("path", "verb", "operation"), OPERATIONS)
+def test_client_credentials_are_taken_only_where_they_are_documented(
+    make_client: Callable[..., TestClient], path: str, verb: str, operation: Json
+) -> None:
+    """As HTTP Basic."""
+    client = make_client(service_credentials=[f"login:{SERVICE_CREDENTIAL}"], server=AT_A_URL)
+    basic = b64encode(f"login:{SERVICE_CREDENTIAL}".encode()).decode()
+    answer = simulated(client, path, verb, headers={"Authorization": f"Basic {basic}"})
+    if {"serviceClient": []} in operation["security"]:
+        assert (answer.status_code, words_of(answer)) == (400, "token is missing.")
+    elif operation["security"]:
+        assert answer.status_code == 401
+
+
+SESSION_OPERATIONS = [case for case in OPERATIONS if "/sessions" in str(case.values[0])]
+
+
+@pytest.mark.parametrize(("path", "verb", "operation"), SESSION_OPERATIONS)
+def test_an_operation_takes_the_parameters_that_it_documents_and_no_others(
+    client: TestClient, pair: TokenPair, path: str, verb: str, operation: Json
+) -> None:
+    """It names them to whoever gives another."""
+    takes_access_token = {"accessToken": []} in operation["security"]
+    credential = bearer(pair.access_token if takes_access_token else SERVICE_CREDENTIAL)
+    parameters = [resolved(parameter) for parameter in operation.get("parameters", ())]
+    names = [parameter["name"] for parameter in parameters if parameter["in"] == "query"]
+    answer = simulated(client, path, verb, headers=credential, params={"surplus": "1"})
+    assert answer.status_code == 422
+    plural = "s are" if len(names) > 1 else " is"
+    assert words_of(answer) == (
+        f"The only query parameter{plural} {' and '.join(names)}." if names else "There are no parameters."
+    )
+    for parameter in parameters:
+        if parameter["in"] == "query":
+            wrong = simulated(client, path, verb, headers=credential, params={parameter["name"]: "~"})
+            assert words_of(wrong).startswith(f"{parameter['name']}: ")
+
+
+def test_a_session_is_started_with_the_fields_that_are_documented_and_no_others(client: TestClient) -> None:
+    *names, last = DOCUMENT["components"]["schemas"]["SessionRequest"]["properties"]
+    answer = client.simulate_post("/sessions", headers=bearer(SERVICE_CREDENTIAL), json={"user_id": "ada", "x": 1})
+    assert words_of(answer) == f"The only fields are {', '.join(names)} and {last}."

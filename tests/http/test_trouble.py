@@ -17,31 +17,18 @@ from tests.fakes.sessions import FakeSessions
 from tests.fakes.users import FakeUsers
 from tests.http.contract import (
     DEFECT,
-    SERVICE_CREDENTIAL,
     UNAVAILABLE,
+    as_service,
     bearer,
     by_cookie,
     not_ready,
     refresh_token_of,
+    with_access,
+    with_cookie,
+    with_refresh,
 )
 
 Headers = Callable[[TokenPair], dict[str, str]]
-
-
-def with_refresh(pair: TokenPair) -> dict[str, str]:
-    return bearer(refresh_token_of(pair))
-
-
-def with_cookie(pair: TokenPair) -> dict[str, str]:
-    return by_cookie(refresh_token_of(pair))
-
-
-def with_access(pair: TokenPair) -> dict[str, str]:
-    return bearer(pair.access_token)
-
-
-def as_service(_pair: TokenPair) -> dict[str, str]:
-    return bearer(SERVICE_CREDENTIAL)
 
 
 @dataclass(frozen=True)

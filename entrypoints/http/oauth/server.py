@@ -1,0 +1,43 @@
+"""As whom the service speaks OAuth 2.0, and what of it there is."""
+
+import re
+from dataclasses import dataclass
+
+TOKEN, REVOKE, INTROSPECT = "/oauth/token", "/oauth/revoke", "/oauth/introspect"
+JWKS = "/.well-known/jwks.json"
+METADATA = "/.well-known/oauth-authorization-server"
+_ISSUER_URL = re.compile(
+    r"https://[^\s/?#@]+(?:/[^\s?#]*)?|http://(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]+)?(?:/[^\s?#]*)?", re.ASCII
+)
+"""RFC 8414, section 2; and, for whoever develops, a name of this machine without TLS."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorizationServer:
+    """The names that access tokens carry. All clients are one: a public one, whose credential is its refresh token."""
+
+    issuer: str = "nuovo"
+    audience: str = "api"
+    client_id: str = "frontend"
+
+    def metadata(self, *, has_keys: bool, has_services: bool) -> dict[str, object] | None:
+        """Return the document of RFC 8414, which names what there is and no more; `None` if the issuer is no URL."""
+        if not _ISSUER_URL.fullmatch(self.issuer):
+            return None
+        base = self.issuer.rstrip("/")
+        document: dict[str, object] = {
+            "issuer": self.issuer,
+            "token_endpoint": base + TOKEN,
+            "response_types_supported": [],
+            "grant_types_supported": ["refresh_token"],
+            "token_endpoint_auth_methods_supported": ["none"],
+            "revocation_endpoint": base + REVOKE,
+            "revocation_endpoint_auth_methods_supported": ["none"],
+            "service_documentation": f"{base}/docs",
+        }
+        if has_keys:
+            document["jwks_uri"] = base + JWKS
+        if has_services:
+            document["introspection_endpoint"] = base + INTROSPECT
+            document["introspection_endpoint_auth_methods_supported"] = ["client_secret_basic", "Bearer"]
+        return document

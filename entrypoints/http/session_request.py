@@ -1,0 +1,53 @@
+"""What the login service asks for when it starts a session."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from domain.model.sessions import MAX_DEVICE_LENGTH
+from domain.model.tokens import MAX_SESSION_TTL
+from domain.model.users import MAX_USER_ID_LENGTH, is_text, is_user_id
+from domain.use_cases.start_session import SessionTerms
+from entrypoints.http.errors import InvalidFieldError
+
+NOT_A_USER_ID = InvalidFieldError(
+    f"user_id: must be a string of 1 to {MAX_USER_ID_LENGTH} characters, none of them a control character."
+)
+_FIELDS = ("user_id", "device", "transport", "claims", "lifetime", "remember")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRequest:
+    """For whom a session is to be started, how its refresh token goes out, and on which terms."""
+
+    user_id: str
+    by_cookie: bool
+    terms: SessionTerms
+
+
+def read_session_request(body: dict[str, Any]) -> SessionRequest:
+    """Return what `body` asks for, or raise `InvalidFieldError`."""
+    user_id, transport = body.get("user_id"), body.get("transport", "header")
+    device, claims = body.get("device", ""), body.get("claims", {})
+    lifetime, remember = body.get("lifetime", MAX_SESSION_TTL), body.get("remember", True)
+    if not is_user_id(user_id):
+        raise NOT_A_USER_ID
+    if not is_text(device, MAX_DEVICE_LENGTH):
+        raise InvalidFieldError(
+            f"device: must be a string of at most {MAX_DEVICE_LENGTH} characters, none of them a control character."
+        )
+    if transport not in ("header", "cookie"):
+        raise InvalidFieldError('transport: must be "header" or "cookie".')
+    if not isinstance(claims, dict):
+        raise InvalidFieldError("claims: must be an object.")
+    # `type(...) is int` and not isinstance: True is no number here.
+    if type(lifetime) is not int or not 1 <= lifetime <= MAX_SESSION_TTL:
+        raise InvalidFieldError(f"lifetime: must be a whole number of seconds from 1 to {MAX_SESSION_TTL}.")
+    if not isinstance(remember, bool):
+        raise InvalidFieldError("remember: must be true or false.")
+    if body.keys() - set(_FIELDS):
+        raise InvalidFieldError(f"The only fields are {', '.join(_FIELDS[:-1])} and {_FIELDS[-1]}.")
+    return SessionRequest(
+        user_id=user_id,
+        by_cookie=transport == "cookie",
+        terms=SessionTerms(device=device, claims=claims, lifetime=lifetime, remember=remember),
+    )
