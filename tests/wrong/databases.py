@@ -13,6 +13,7 @@ from infrastructure.peewee.lookup import Lookup
 from infrastructure.peewee.rotations import PeeweeRotations
 from infrastructure.peewee.sessions import PeeweeSessions
 from infrastructure.peewee.statement import Statement
+from infrastructure.peewee.transfer import PeeweeTransfer
 from infrastructure.peewee.users import PeeweeUserDirectory, PeeweeUsers, UsersTable
 from infrastructure.two_places import RotationsInTwoPlaces
 from tests.stores import Store
@@ -55,6 +56,7 @@ def _open(url: str, users: type[PeeweeUsers] = PeeweeUsers) -> tuple[Store, Peew
         users=lookup,
         directory=PeeweeUserDirectory(engine),
         rotations=rotations,
+        transfer=PeeweeTransfer(engine),
         migrate=lambda: None,
         close=engine.drop_connection,
     )
