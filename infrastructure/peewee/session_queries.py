@@ -91,7 +91,7 @@ def restore() -> Expression:
     return insert(_IS_CUT_OFF, _MAY_BE_FORGOTTEN)
 
 
-def get() -> Expression:
+def get(fence: Expression | None) -> Expression:
     """Read cut-off, purge mark and row, whichever there are."""
     source = (
         Join(
@@ -103,7 +103,8 @@ def get() -> Expression:
         .join(cut_offs, "LEFT JOIN", on=(cut_offs.user_id == slot("user_id")))
         .join(purges, "LEFT JOIN", on=(purges.id == 1))
     )
-    return Select([source], [cut_offs.ended_at, cut_offs.spared, purges.purged_until, *_COLUMNS])
+    query = Select([source], [cut_offs.ended_at, cut_offs.spared, purges.purged_until, *_COLUMNS])
+    return query if fence is None else query.where(fence)
 
 
 def end() -> Expression:
