@@ -24,17 +24,23 @@ from tests.redis.test_fences import new_token, store
 
 LOGOUT = RevocationReason.LOGOUT
 NEEDED = (
-    "+evalsha +eval +wait +asking +get +set +hset +hget +hmget +hgetall +hdel +exists +del"
+    "+evalsha +eval +wait +asking +get +set +hset +hsetnx +hget +hmget +hgetall +hdel +exists +del"
     " +zadd +zrem +zrange +zrangebylex +zrevrangebyscore +zscore +cluster|slots +info"
 )
 """What docs/scaling.md says that the service's user must be allowed."""
 
 
 @pytest.fixture(scope="module")
-def small() -> Iterator[Servers]:
-    """Lend two servers that tests may break and mend."""
+def two_servers() -> Iterator[Servers]:
     with running(masters=1, replicas=1) as servers:
         yield servers
+
+
+@pytest.fixture
+def small(two_servers: Servers) -> Servers:
+    """Return two empty servers that tests may break and mend."""
+    two_servers.empty()
+    return two_servers
 
 
 def test_the_documented_privileges_are_enough(small: Servers) -> None:
