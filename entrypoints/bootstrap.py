@@ -1,7 +1,10 @@
 """The composition root: plain constructor calls, from settings to a service."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from platform import python_version
+from urllib.parse import urlsplit
 
 import falcon
 from pydantic import SecretStr
@@ -10,6 +13,7 @@ from domain.use_cases.service import Service
 from entrypoints.cli.demo import DEMO_USER, is_own_demo
 from entrypoints.cli.operations import Operations
 from entrypoints.http.app import create_app
+from entrypoints.http.metrics import Metrics
 from entrypoints.http.oauth.server import AuthorizationServer
 from entrypoints.http.refresh_cookie import RefreshCookie
 from entrypoints.settings import PREFIX, Settings, SettingsError
@@ -19,6 +23,8 @@ from infrastructure.authlib.keys import AccessKey, WeakKeyError, private_key, pu
 from infrastructure.authlib.token_codec import AuthlibTokenCodec
 from infrastructure.clock import SystemClock
 from infrastructure.logs import StructlogSecurityLog
+from infrastructure.peewee.engine import Engine
+from ports.security_log import SecurityLog
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +33,7 @@ class Built:
 
     settings: Settings
     operations: Operations
+    metrics: Metrics | None
 
     def app(self) -> "falcon.App[falcon.Request, falcon.Response]":
         """Return the WSGI application."""
@@ -46,6 +53,9 @@ class Built:
                 issuer=settings.issuer, audience=settings.audience, client_id=settings.client_id
             ),
             public_keys=self.operations.public_keys,
+            trusted_proxies=settings.trusted_proxies,
+            metrics=self.metrics,
+            metrics_credentials=[secret.get_secret_value() for secret in settings.metrics_credentials],
             demo_user=DEMO_USER if settings.demo else None,
         )
 
@@ -63,13 +73,14 @@ def build(settings: Settings) -> Built:
         client_id=settings.client_id,
     )
     clock = SystemClock()
+    metrics, log = _watched(stores.engines, settings, stores.check_ready)
     service = Service(
         clock=clock,
         tokens=tokens,
         users=stores.users,
         sessions=stores.sessions,
         rotations=stores.rotations,
-        log=StructlogSecurityLog(),
+        log=log,
         policy=settings.policy,
         claims_of_users=frozenset(claim for _, claim in settings.users_claims),
     )
@@ -89,6 +100,7 @@ def build(settings: Settings) -> Built:
             elsewhere=lambda url: _elsewhere(settings, url),
             public_keys=keys.public_keys,
         ),
+        metrics=metrics,
     )
 
 
@@ -118,3 +130,29 @@ def _read(name: str, read: Callable[[str], AccessKey], pems: list[str]) -> Itera
         yield from map(read, pems)
     except WeakKeyError as error:
         raise SettingsError([f"{PREFIX}{name} {error}"]) from None
+
+
+def _watched(
+    engines: Mapping[str, Engine], settings: Settings, check_ready: Callable[[], None]
+) -> tuple[Metrics | None, SecurityLog]:
+    """Return the log, and metrics that hear of everything, if somebody may read them."""
+    log = StructlogSecurityLog()
+    if not settings.metrics_credentials:
+        return None, log
+    # Only who wants metrics waits for the library to be loaded.
+    from infrastructure.prometheus.metrics import CountingSecurityLog, PrometheusMetrics  # noqa: PLC0415
+
+    metrics = PrometheusMetrics(about=_about(settings), check_ready=check_ready)
+    for name, engine in engines.items():
+        engine.on_success, engine.on_failure = metrics.observe_statements(name), metrics.count_errors(name)
+    return metrics, CountingSecurityLog(metrics, log)
+
+
+def _about(settings: Settings) -> dict[str, dict[str, str]]:
+    """Return what metrics say of this instance: its version, and the settings that explain its figures."""
+    store = urlsplit(settings.database_url.get_secret_value()).scheme
+    told = {"database": store, "rotation_durability": settings.rotation_durability, **asdict(settings.policy)}
+    return {
+        "nuovo_build_info": {"version": version("nuovo"), "python": python_version()},
+        "nuovo_settings_info": {name: str(value).lower() for name, value in told.items()},
+    }

@@ -1,9 +1,10 @@
 """What a setting can be beside a plain text or number, and how each is written."""
 
 import re
+from ipaddress import ip_network
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
 from domain.model.claims import check_claim_name
@@ -70,5 +71,7 @@ SecretList = Annotated[list[SecretStr], NoDecode, BeforeValidator(_comma_separat
 Credentials = Annotated[list[SecretStr], NoDecode, BeforeValidator(_credentials)]
 PemBlocks = Annotated[list[str], NoDecode, BeforeValidator(_pem_blocks)]
 ClaimColumns = Annotated[list[tuple[str, str]], NoDecode, BeforeValidator(_claim_columns)]
+Proxy = Annotated[str, AfterValidator(lambda text: text if text == "unix" else str(ip_network(text)))]
+Proxies = Annotated[list[Proxy], NoDecode, BeforeValidator(_comma_separated)]
 Span = Annotated[int, BeforeValidator(_seconds)]
 Name = Annotated[str, Field(min_length=1, max_length=255)]

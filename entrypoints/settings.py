@@ -17,7 +17,16 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from domain.model.secrets import HOW_TO_MAKE_ONE, weakness_of
 from domain.model.sessions import SessionPolicy
 from domain.model.tokens import MAX_SESSION_TTL
-from entrypoints.setting_types import ClaimColumns, CommaSeparated, Credentials, Name, PemBlocks, SecretList, Span
+from entrypoints.setting_types import (
+    ClaimColumns,
+    CommaSeparated,
+    Credentials,
+    Name,
+    PemBlocks,
+    Proxies,
+    SecretList,
+    Span,
+)
 
 PREFIX = "NUOVO_"
 _FILE_SUFFIX = "_FILE"
@@ -73,6 +82,8 @@ class Settings(BaseSettings):
     cookie_same_site: Literal["Strict", "Lax", "None"] = "Strict"
     allowed_origins: CommaSeparated = []
     service_credentials: Credentials = []
+    metrics_credentials: SecretList = []
+    trusted_proxies: Proxies = []
     log_format: Literal["json", "text"] = "json"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     demo: bool = False
@@ -127,10 +138,12 @@ class Settings(BaseSettings):
         key = self.secret_key.get_secret_value()
         previous = [secret.get_secret_value() for secret in self.previous_secret_keys]
         credentials = [secret.get_secret_value().rpartition(":")[2] for secret in self.service_credentials]
+        for_metrics = [secret.get_secret_value() for secret in self.metrics_credentials]
         for name, secrets in (
             ("SECRET_KEY", [key]),
             ("PREVIOUS_SECRET_KEYS", previous),
             ("SERVICE_CREDENTIALS", credentials),
+            ("METRICS_CREDENTIALS", for_metrics),
         ):
             for weakness in filter(None, map(weakness_of, secrets)):
                 yield f"{PREFIX}{name} {weakness}; make a good one with: {HOW_TO_MAKE_ONE}"
@@ -140,6 +153,8 @@ class Settings(BaseSettings):
             yield f"{PREFIX}PREVIOUS_SECRET_KEYS holds {PREFIX}SECRET_KEY; previous keys must differ from it"
         if {key, *previous} & set(credentials):
             yield f"{PREFIX}SERVICE_CREDENTIALS holds a signing key; each secret must have one use"
+        if {key, *previous, *credentials} & set(for_metrics):
+            yield f"{PREFIX}METRICS_CREDENTIALS holds a key or a service credential; each secret must have one use"
 
     def _span_problems(self) -> Iterator[str]:
         if self.access_token_ttl > self.refresh_token_ttl:

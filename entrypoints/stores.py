@@ -1,6 +1,6 @@
 """The stores that the settings name: plain constructor calls. Nothing is connected before it is needed."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from entrypoints.settings import PREFIX, Settings, SettingsError
@@ -38,6 +38,8 @@ class Stores:
     """Raise `StoreUnavailableError` unless the service could do its work."""
     describe: Callable[[], Iterable[str]]
     """Do as `check_ready`, and tell in words what the service works with and what it cannot do."""
+    engines: Mapping[str, Engine]
+    """The SQL databases, by what they are for."""
 
 
 def open_stores(settings: Settings) -> Stores:
@@ -67,6 +69,7 @@ def _in_sql(url: str, settings: Settings, users_elsewhere: PeeweeUsers | None) -
         migrate=schema.migrate,
         check_ready=readiness.require,
         describe=readiness.describe,
+        engines={"sessions": engine} | _engines_of(users_elsewhere),
     )
 
 
@@ -114,6 +117,7 @@ def _in_redis(url: str, settings: Settings, users_elsewhere: PeeweeUsers | None)
         migrate=schema.migrate,
         check_ready=check_ready,
         describe=describe,
+        engines=_engines_of(users_elsewhere),
     )
 
 
@@ -125,6 +129,10 @@ def _not_for_redis(settings: Settings) -> Iterator[str]:
             f"{PREFIX}ROTATION_DURABILITY=disk is not Nuovo's to say with Redis: replicas confirm each write, and"
             " appendfsync in the servers' configuration says when it is on disk"
         )
+
+
+def _engines_of(users_elsewhere: PeeweeUsers | None) -> dict[str, Engine]:
+    return {} if users_elsewhere is None else {"users": users_elsewhere.engine}
 
 
 def _users_elsewhere(settings: Settings) -> PeeweeUsers | None:

@@ -11,9 +11,23 @@ from typing import Any
 import orjson
 import structlog
 
+from domain.model.errors import RefusalCause
+from domain.model.sessions import RevocationReason
 from ports.security_log import Happening, SecurityEvent, SecurityLog
 
-_LEVELS = {Happening.REFUSED: logging.WARNING, Happening.HEALED: logging.WARNING}
+_WARNINGS = frozenset(
+    {
+        Happening.HEALED,
+        Happening.EVERYBODY_ENDED,
+        Happening.SERVICE_REFUSED,
+        RevocationReason.REUSE,
+        RefusalCause.REUSED,
+        RefusalCause.UNKNOWN_KEY,
+        RefusalCause.BAD_SIGNATURE,
+        RefusalCause.BAD_CLAIMS,
+    }
+)
+"""Happenings and causes that somebody should look at. All else is what honest clients do, or anybody can send."""
 _FIELDS = tuple(field.name for field in fields(SecurityEvent) if field.name != "happening")
 
 
@@ -31,7 +45,12 @@ class StructlogSecurityLog(SecurityLog):
             said["actor"] = str(event.actor)
         # An answer does not depend on its log line: a full disk or a closed pipe is the operator's trouble.
         with suppress(Exception):
-            self._log.log(_LEVELS.get(event.happening, logging.INFO), event.happening.value, **said)
+            self._log.log(level_of(event), event.happening.value, **said)
+
+
+def level_of(event: SecurityEvent) -> int:
+    """Return how much an event matters, as the standard library's levels say it."""
+    return logging.WARNING if event.happening in _WARNINGS or event.cause in _WARNINGS else logging.INFO
 
 
 def configure_logging(*, as_json: bool, level: str) -> None:

@@ -7,11 +7,11 @@ from enum import StrEnum
 from domain.model.actors import Actor
 from domain.model.errors import RefusalCause
 from domain.model.sessions import RevocationReason
-from domain.model.tokens import RefreshToken
+from domain.model.tokens import AccessToken, RefreshToken
 
 
 class Happening(StrEnum):
-    """What can happen to a session."""
+    """What can happen to sessions and at their doors."""
 
     STARTED = "session_started"
     ROTATED = "refresh_rotated"
@@ -23,14 +23,18 @@ class Happening(StrEnum):
     REFUSED = "refresh_refused"
     ENDED = "session_ended"
     ALL_ENDED = "sessions_ended"
+    EVERYBODY_ENDED = "everybody_ended"
+    ACCESS_REFUSED = "access_token_refused"
+    SERVICE_REFUSED = "service_credential_refused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecurityEvent:
     """One thing that happened. It names sessions and users, and never holds any part of a token.
 
-    `actor` is who asked, where that is not plain from what happened. `lost_generations` is how many rotations a healed
-    store had lost, `count` how many live sessions an ending has reached, `spared` the one that it left alone.
+    `actor` is who started or ended a session. `lost_generations` is how many rotations a healed store had lost, `count`
+    how many live sessions an ending of several has reached, `spared` the one that it left alone, `started_by` the
+    latest start that an ending of everybody's has covered.
     """
 
     happening: Happening
@@ -42,12 +46,13 @@ class SecurityEvent:
     lost_generations: int | None = None
     count: int | None = None
     spared: str | None = None
+    started_by: int | None = None
 
     @classmethod
     def of(
         cls,
         happening: Happening,
-        token: RefreshToken,
+        token: RefreshToken | AccessToken,
         *,
         cause: RefusalCause | RevocationReason | None = None,
         actor: Actor | None = None,
@@ -58,7 +63,7 @@ class SecurityEvent:
             happening=happening,
             session_id=token.session_id,
             user_id=token.user_id,
-            generation=token.generation,
+            generation=token.generation if isinstance(token, RefreshToken) else None,
             cause=cause,
             actor=actor,
             lost_generations=lost_generations,

@@ -69,6 +69,14 @@ class Sessions(ABC):
         """
 
     @abstractmethod
+    def end_everybody(self, *, started_by: int, at: int) -> int | None:
+        """End every session of every user that had started by `started_by`, those without a row included.
+
+        It spares nobody and never moves back. A session that starts later is not touched. Returns how many were live at
+        `at`, or `None` if they are too many to be counted.
+        """
+
+    @abstractmethod
     def list_live(self, user_id: str, page: Page, *, now: int) -> list[Session]:
         """Return a page of the user's sessions that are neither revoked, cut off nor expired, the newest first."""
 

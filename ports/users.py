@@ -10,8 +10,8 @@ class Users(ABC):
 
     @abstractmethod
     def find(self, user_id: str) -> User | None:
-        """Return the user of this identifier, or `None` if there is none.
+        """Return the user whose identifier is exactly this text, with their claims, or `None` if there is none.
 
-        An identifier that the store's own type cannot hold is nobody's. Raises `StoreUnavailableError` if the store
-        cannot tell.
+        An identifier that the store's own type cannot hold is nobody's, and so is another spelling of one, whatever
+        the store calls equal. Raises `StoreUnavailableError` if the store cannot tell, also because there are several.
         """

@@ -13,6 +13,8 @@ class ActorKind(StrEnum):
     """By a service credential."""
     OPERATOR = "operator"
     """At the command line."""
+    NUOVO = "nuovo"
+    """By the rule alone: a token was reused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,3 +31,4 @@ class Actor:
 
 THE_USER = Actor(kind=ActorKind.USER)
 THE_OPERATOR = Actor(kind=ActorKind.OPERATOR)
+THE_RULE = Actor(kind=ActorKind.NUOVO)

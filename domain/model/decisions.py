@@ -34,12 +34,14 @@ class Standing:
     """All that a store knows about a session and its user, read at one moment.
 
     `session` is `None` if there is no row. Without a row, tokens that expire at or before `purged_until` are over,
-    whatever the clock says now: their session may have been purged, and its revocation with it.
+    whatever the clock says now: their session may have been purged, and its revocation with it. `cut_off` is the
+    user's own; what had started by `everybody_cut_off` is over whose it may be.
     """
 
     session: Session | None
     cut_off: CutOff | None
     purged_until: int | None
+    everybody_cut_off: int | None = None
 
     def decide(self, token: RefreshToken, *, now: int, policy: SessionPolicy) -> Decision:  # noqa: PLR0911  one a row
         """Return what is to be done with `token`. The order of the lines is the rule."""
@@ -60,12 +62,20 @@ class Standing:
             return Decision.RECOVER
         return Decision.REUSE
 
+    def earliest_start(self, now: int) -> int:
+        """Return when a session that begins at `now` counts as started: later than a cut-off of the same second."""
+        cut_off = -1 if self.cut_off is None else self.cut_off.ended_at
+        everybody = -1 if self.everybody_cut_off is None else self.everybody_cut_off
+        return max(now, cut_off + 1, everybody + 1)
+
     def is_live_for(self, token: AccessToken) -> bool:
         """Tell whether the session that issued `token` is not known to be over. Its row may have been lost."""
         return not self._is_over(token.proven_session() if self.session is None else self.session.token)
 
     def _is_over(self, token: RefreshToken) -> bool:
         if self.cut_off is not None and self.cut_off.covers(token.session_id, token.started_at):
+            return True
+        if self.everybody_cut_off is not None and token.started_at <= self.everybody_cut_off:
             return True
         if self.session is None:
             return self.purged_until is not None and token.expires_at <= self.purged_until

@@ -45,6 +45,10 @@ class RefreshTokenExpiredError(NuovoError):
 class InvalidAccessTokenError(NuovoError):
     """An access token that is not authentic, not of this type, or of a session that is over."""
 
+    def __init__(self, cause: RefusalCause) -> None:
+        super().__init__(cause)
+        self.cause = cause
+
 
 class AccessTokenExpiredError(NuovoError):
     """An authentic access token, presented after its life."""

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-from domain.model.errors import InvalidAccessTokenError
+from domain.model.errors import AccessTokenExpiredError, InvalidAccessTokenError, RefusalCause
 from domain.model.sessions import SessionPolicy
 from domain.model.tokens import AccessToken
 from ports.clock import Clock
+from ports.security_log import Happening, SecurityEvent, SecurityLog
 from ports.sessions import Sessions
 from ports.token_codec import TokenCodec
 
@@ -21,12 +22,22 @@ class AuthenticateAccessToken:
     clock: Clock
     tokens: TokenCodec
     sessions: Sessions
+    log: SecurityLog
     policy: SessionPolicy
 
     def __call__(self, presented: str) -> AccessToken:
         """Return the access token in `presented`."""
-        token = self.tokens.read_access_token(presented)
-        token.require_unexpired(now=self.clock.now(), leeway=self.policy.leeway)
+        try:
+            token = self.tokens.read_access_token(presented)
+        except InvalidAccessTokenError as error:
+            self.log.record(SecurityEvent(happening=Happening.ACCESS_REFUSED, cause=error.cause))
+            raise
+        try:
+            token.require_unexpired(now=self.clock.now(), leeway=self.policy.leeway)
+        except AccessTokenExpiredError:
+            self.log.record(SecurityEvent.of(Happening.ACCESS_REFUSED, token, cause=RefusalCause.EXPIRED))
+            raise
         if not self.sessions.get(token.user_id, token.session_id).is_live_for(token):
-            raise InvalidAccessTokenError
+            self.log.record(SecurityEvent.of(Happening.ACCESS_REFUSED, token, cause=RefusalCause.REVOKED))
+            raise InvalidAccessTokenError(RefusalCause.REVOKED)
         return token

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Never
 
+from domain.model.actors import THE_RULE
 from domain.model.claims import Claims
 from domain.model.decisions import Decision
 from domain.model.errors import (
@@ -116,7 +117,7 @@ class RefreshAccessToken:
     def _end(self, token: RefreshToken, now: int) -> None:
         # APPSEC: the session is over in the store before the refusal leaves (RFC 9700, section 4.14.2).
         if self.sessions.revoke(token, at=now, reason=RevocationReason.REUSE):
-            self.log.record(SecurityEvent.of(Happening.ENDED, token, cause=RevocationReason.REUSE))
+            self.log.record(SecurityEvent.of(Happening.ENDED, token, cause=RevocationReason.REUSE, actor=THE_RULE))
 
     def _refuse(self, token: RefreshToken, cause: RefusalCause) -> Never:
         self.log.record(SecurityEvent.of(Happening.REFUSED, token, cause=cause))

@@ -3,6 +3,7 @@
 from domain.model.sessions import SessionPolicy
 from domain.use_cases.authenticate_access_token import AuthenticateAccessToken
 from domain.use_cases.end_all_sessions import EndAllSessions
+from domain.use_cases.end_everybody import EndEverybody
 from domain.use_cases.end_session import EndSession
 from domain.use_cases.introspect_token import IntrospectToken
 from domain.use_cases.issue_tokens import IssueTokens
@@ -34,6 +35,7 @@ class Service:
         policy: SessionPolicy,
         claims_of_users: frozenset[str] = frozenset(),
     ) -> None:
+        self.record = log.record  # for what entry points refuse by themselves
         issue = IssueTokens(tokens=tokens, policy=policy)
         self.start = StartSession(
             clock=clock,
@@ -55,9 +57,12 @@ class Service:
             policy=policy,
         )
         self.revoke = RevokeToken(clock=clock, tokens=tokens, sessions=sessions, log=log)
-        self.authenticate = AuthenticateAccessToken(clock=clock, tokens=tokens, sessions=sessions, policy=policy)
         self.introspect = IntrospectToken(clock=clock, tokens=tokens, users=users, sessions=sessions, policy=policy)
+        self.authenticate = AuthenticateAccessToken(
+            clock=clock, tokens=tokens, sessions=sessions, log=log, policy=policy
+        )
         self.list_sessions = ListSessions(clock=clock, sessions=sessions)
         self.end = EndSession(clock=clock, sessions=sessions, log=log)
         self.end_all = EndAllSessions(clock=clock, sessions=sessions, log=log)
+        self.end_everybody = EndEverybody(clock=clock, sessions=sessions, log=log)
         self.purge = PurgeExpiredSessions(clock=clock, sessions=sessions, policy=policy)

@@ -68,9 +68,7 @@ class StartSession:
 
     def _first_token(self, user_id: str, terms: SessionTerms, now: int) -> RefreshToken:
         session_id = new_id()
-        cut_off = self.sessions.get(user_id, session_id).cut_off
-        # A sign-in in the second of a cut-off counts as later than it.
-        started_at = now if cut_off is None else max(now, cut_off.ended_at + 1)
+        started_at = self.sessions.get(user_id, session_id).earliest_start(now)
         ends_at = started_at + min(terms.lifetime or self.policy.session_ttl, self.policy.session_ttl)
         return RefreshToken(
             session_id=session_id,

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 import stat
 import tempfile
 from pathlib import Path
@@ -13,7 +14,7 @@ from domain.model.users import User
 from domain.use_cases.start_session import SessionTerms
 from entrypoints.cli.operations import OpenOperations
 
-DEMO_FOLDER_PREFIX = "nuovo-demo-"
+_FOLDER_PREFIX = "nuovo-demo-"
 DEMO_USER = "ada"
 _DATABASE = "demo.sqlite3"
 _MAKER = "maker.pid"
@@ -31,7 +32,7 @@ def prepare_demo(open_operations: OpenOperations, bind: str) -> dict[str, str]:
     """
     if bind.startswith(_NO_ADDRESS_FOR_CURL):
         raise click.UsageError("--demo needs a --bind HOST:PORT.")
-    folder = tempfile.mkdtemp(prefix=DEMO_FOLDER_PREFIX)
+    folder = tempfile.mkdtemp(prefix=_FOLDER_PREFIX)
     os.chdir(folder)
     Path(_MAKER).write_text(str(os.getpid()), encoding="ascii")
     service_credential = secrets.token_urlsafe(48)
@@ -70,7 +71,7 @@ def is_own_demo(database_url: str) -> bool:
     """
     database = Path(database_url.removeprefix("sqlite:///"))
     folder = database.parent
-    if database_url != f"sqlite:///{folder}/{_DATABASE}" or not folder.name.startswith(DEMO_FOLDER_PREFIX):
+    if database_url != f"sqlite:///{folder}/{_DATABASE}" or not folder.name.startswith(_FOLDER_PREFIX):
         return False
     try:
         made_by, status = (folder / _MAKER).read_text(encoding="ascii"), folder.lstat()
@@ -78,6 +79,12 @@ def is_own_demo(database_url: str) -> bool:
         return False
     is_private = status.st_uid == os.geteuid() and stat.S_IMODE(status.st_mode) == stat.S_IRWXU
     return is_private and made_by in (str(os.getpid()), str(os.getppid()))
+
+
+def remove_own_demo(database_url: str) -> None:
+    """Delete the folder of this process's own demonstration, and never one that merely is called as those are."""
+    if is_own_demo(database_url):
+        shutil.rmtree(Path(database_url.removeprefix("sqlite:///")).parent, ignore_errors=True)
 
 
 _COMMANDS = """\
@@ -91,18 +98,19 @@ TOKEN={laptop}
 ANSWER=$(curl -s -X POST {url}/refresh_token -H "Authorization: Bearer $TOKEN"); echo "$ANSWER"
 NEXT=$(echo "$ANSWER" | sed 's/.*"refresh_token":"\\([^"]*\\)".*/\\1/')
 
-# 2. Present the old token once more, as a second tab or a retry would: the same next token again (200)
-#    (the grace is {grace} seconds here; after that it is a lost answer, recovered once, for a day)
-curl -s -X POST {url}/refresh_token -H "Authorization: Bearer $TOKEN"; echo
-
-# 3. When the grace is over the next token rotates (200). Whoever comes with the old one now has stolen it (401) …
+# 2. A thief has copied that first token. {user} goes on with the next one when the grace of {grace} seconds is over
+#    (200). Then the thief comes (401) …
 sleep {wait}; curl -s -X POST {url}/refresh_token -H "Authorization: Bearer $NEXT"; echo
 curl -s -X POST {url}/refresh_token -H "Authorization: Bearer $TOKEN"; echo
 #    … which ends the whole session, for the thief and for {user} (401)
 curl -s -X POST {url}/refresh_token -H "Authorization: Bearer $NEXT"; echo
 
-# 4. Log out on the phone (200); its token is worth nothing after that (401)
+# 3. The phone has two tabs, which refresh at the same time with one token: both get the same next one (200, 200)
 PHONE={phone}
+curl -s -X POST {url}/refresh_token -H "Authorization: Bearer $PHONE"; echo
+curl -s -X POST {url}/refresh_token -H "Authorization: Bearer $PHONE"; echo
+
+# 4. Log out on the phone (200); its token is worth nothing after that (401)
 curl -s -X POST {url}/revoke_token -H "Authorization: Bearer $PHONE"; echo
 curl -s -X POST {url}/refresh_token -H "Authorization: Bearer $PHONE"; echo
 

@@ -1,12 +1,10 @@
-"""`nuovo migrate`, `nuovo check` and `nuovo purge`."""
-
-import sys
+"""`nuovo migrate` and `nuovo check`."""
 
 import click
 
 from domain.model.errors import StoreUnavailableError
 from entrypoints.cli.operations import OpenOperations
-from entrypoints.cli.output import in_words, operations, print_json, print_table
+from entrypoints.cli.output import in_words, operations, print_table
 
 
 @click.command()
@@ -34,22 +32,3 @@ def check(context: click.Context) -> None:
     except StoreUnavailableError as error:
         raise click.ClickException(f"The settings are fine, but the database is not ready: {error}") from None
     click.echo("\nThe settings are fine and the database is ready.")
-
-
-@click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")
-@in_words
-def purge(*, as_json: bool) -> None:
-    """Remove sessions of which no token can verify any more. Run it daily; it never locks for long."""
-    removed = 0
-    show_progress = sys.stderr.isatty()
-    for count in operations().service.purge():
-        removed += count
-        if show_progress:
-            click.echo(f"\r{removed} removed …", nl=False, err=True)
-    if show_progress:
-        click.echo("\r", nl=False, err=True)
-    if as_json:
-        print_json({"removed": removed})
-    else:
-        click.echo(f"Removed {removed} expired sessions.")

@@ -7,7 +7,7 @@ from domain.model.errors import SessionNotFoundError, UserNotFoundError
 from domain.model.sessions import MAX_DEVICE_LENGTH, Session
 from domain.model.users import is_text
 from domain.use_cases.start_session import SessionTerms
-from entrypoints.cli.arguments import a_session_id, a_user_id
+from entrypoints.cli.arguments import a_session_id, a_user_id, an_instant
 from entrypoints.cli.output import at, in_words, operations, print_json, print_table
 from ports.sessions import Page
 
@@ -80,11 +80,18 @@ def _all_live(user_id: str) -> list[Session]:
 @sessions.command()
 @click.option("--session", "session_id", metavar="ID", callback=a_session_id, help="End this session.")
 @click.option("--user", "user_id", metavar="ID", callback=a_user_id, help="End all sessions of this user.")
+@click.option(
+    "--started-before",
+    metavar="INSTANT",
+    callback=an_instant,
+    help="End everybody's that started before, such as 2027-01-31T16:30:00Z, or: now.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask before everybody's sessions end.")
 @in_words
-def revoke(session_id: str | None, user_id: str | None) -> None:
-    """End one session, or all of a user's. It cannot be undone."""
-    if (session_id is None) == (user_id is None):
-        raise click.UsageError("Give either --session ID or --user ID.")
+def revoke(session_id: str | None, user_id: str | None, started_before: int | None, *, yes: bool) -> None:
+    """End one session, all of a user's, or everybody's that are older than an instant. It cannot be undone."""
+    if [session_id, user_id, started_before].count(None) != 2:  # noqa: PLR2004  all but one
+        raise click.UsageError("Give one of --session ID, --user ID and --started-before INSTANT.")
     found = operations()
     if session_id is not None:
         owner = found.sessions.owner_of(session_id)
@@ -97,3 +104,9 @@ def revoke(session_id: str | None, user_id: str | None) -> None:
         if not count and found.users.find(user_id) is None:
             raise UserNotFoundError
         click.echo(f"All sessions of {user_id} are over; {count} were live.")
+    elif started_before is not None:
+        what = f"All sessions of all users that started before {at(started_before)}"
+        if not yes:
+            click.confirm(f"{what} will be over for good. Go on?", abort=True)
+        ended = found.service.end_everybody(started_before - 1, by=THE_OPERATOR)
+        click.echo(f"{what} are over; {'too many to be counted' if ended is None else ended} were live.")

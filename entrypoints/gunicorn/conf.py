@@ -4,15 +4,18 @@ A worker does one thing at a time, over one connection to the database (docs/dec
 affair of the proxy in front.
 """
 
+import os
 import shutil
-from pathlib import Path
+import tempfile
+from contextlib import suppress
+from itertools import count
 from typing import Any
 
-from entrypoints.cli.demo import DEMO_FOLDER_PREFIX
+from entrypoints.cli.demo import remove_own_demo
 from entrypoints.gunicorn.listeners import bound_waits, warn_if_public
 from entrypoints.gunicorn.logger import StructuredLogger
 from entrypoints.gunicorn.reload import make_reload_safe
-from entrypoints.settings import load_settings
+from entrypoints.settings import SettingsError, load_settings
 
 wsgi_app = "entrypoints.wsgi:app"
 worker_class = "entrypoints.gunicorn.worker.Worker"
@@ -30,6 +33,18 @@ http_parser = "python"
 forwarded_allow_ips = ""
 
 
+def on_starting(server: Any) -> None:
+    """Make a folder in which the workers count for `/metrics`."""
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="nuovo-metrics-")
+
+
+def pre_fork(server: Any, worker: Any) -> None:
+    """Give the next worker a number that no living one has: it goes on in a dead one's files."""
+    taken = {other.slot for other in server.WORKERS.values()}
+    worker.slot = next(slot for slot in count(1) if slot not in taken)
+    os.environ["PROMETHEUS_WORKER_SLOT"] = str(worker.slot)
+
+
 def when_ready(server: Any) -> None:
     """Prepare the listeners and the reload."""
     bound_waits(server.LISTENERS)
@@ -38,8 +53,9 @@ def when_ready(server: Any) -> None:
 
 
 def on_exit(server: Any) -> None:
-    """Delete what a demonstration has made."""
-    folder = Path.cwd()
-    # Both must hold: nobody's own folder may go because of its name.
-    if folder.name.startswith(DEMO_FOLDER_PREFIX) and load_settings().demo:
-        shutil.rmtree(folder, ignore_errors=True)
+    """Delete what the workers have counted, and what a demonstration has made."""
+    shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
+    with suppress(SettingsError):  # with which nothing was served
+        settings = load_settings()
+        if settings.demo:
+            remove_own_demo(settings.database_url.get_secret_value())

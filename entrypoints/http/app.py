@@ -8,12 +8,14 @@ from structlog.contextvars import bind_contextvars, unbind_contextvars
 
 from domain.model.tokens import new_id
 from domain.use_cases.service import Service
+from entrypoints.http.addresses import ClientAddresses
 from entrypoints.http.client import ClientResource, DemoResource, DemoSignInResource
 from entrypoints.http.credentials import RefreshTokenCredential, ServiceCredentials
 from entrypoints.http.cross_site import Cors, CrossSiteGuard
 from entrypoints.http.documentation import DocsResource, OpenApiResource
 from entrypoints.http.errors import ErrorHandlers
 from entrypoints.http.health import LiveResource, ReadyResource
+from entrypoints.http.metrics import Metrics, MetricsResource, RequestTimes
 from entrypoints.http.oauth import server as paths
 from entrypoints.http.oauth.introspect import IntrospectResource
 from entrypoints.http.oauth.revoke import RevokeResource
@@ -44,18 +46,23 @@ def create_app(
     allowed_origins: Collection[str] = (),
     server: AuthorizationServer | None = None,
     public_keys: Mapping[str, object] | None = None,
+    trusted_proxies: Collection[str] = (),
+    metrics: Metrics | None = None,
+    metrics_credentials: Collection[str] = (),
     demo_user: str | None = None,
 ) -> "falcon.App[falcon.Request, falcon.Response]":
     """Return the WSGI application over `service`. `check_ready` raises `StoreUnavailableError` while it cannot work.
 
     `service_credentials` are secrets or `name:secret`; `allowed_origins` are those of other hosts whose pages may use
-    the cookie and read answers; `public_keys` is the JWK Set that access tokens are verified with.
+    the cookie and read answers; `public_keys` is the JWK Set that access tokens are verified with; `trusted_proxies`
+    are those who are believed about whom they forward for.
     With `demo_user`, anybody on this machine is signed in as that user at `/demo`.
     """
-    app = falcon.App(middleware=_EveryRequest())
+    app = falcon.App(middleware=[] if metrics is None else RequestTimes(metrics.observe_request))
+    app.add_middleware(_EveryRequest(ClientAddresses(trusted_proxies)))
     if allowed_origins:
         app.add_middleware(Cors(allowed_origins))
-    ErrorHandlers(cookie).register(app)
+    ErrorHandlers(cookie, service.record).register(app)
 
     credential = RefreshTokenCredential(cookie, CrossSiteGuard(allowed_origins))
     app.add_route("/refresh_token", RefreshTokenResource(credential, cookie, service.refresh))
@@ -69,6 +76,8 @@ def create_app(
     _add_oauth(app, service, services, server or AuthorizationServer(), public_keys or {"keys": []})
     app.add_route("/health/live", LiveResource())
     app.add_route("/health/ready", ReadyResource(check_ready))
+    if metrics is not None:
+        app.add_route("/metrics", MetricsResource(ServiceCredentials(metrics_credentials), metrics))
     app.add_route("/openapi.json", OpenApiResource())
     docs = DocsResource()
     app.add_route("/docs", docs)
@@ -108,11 +117,14 @@ class _SessionsOfBoth:
 class _EveryRequest:
     """What holds for every request, whatever it asks for."""
 
+    def __init__(self, addresses: ClientAddresses) -> None:
+        self._addresses = addresses
+
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Give the request an identifier for the logs: the caller's own, if it is harmless, or a new one."""
+        """Give the logs the client's address and an identifier: the caller's own, if it is harmless, or a new one."""
         given = req.env.get("HTTP_X_REQUEST_ID", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else new_id()
-        bind_contextvars(request_id=request_id)
+        bind_contextvars(request_id=request_id, client=self._addresses.of(req))
         resp.set_header("X-Request-ID", request_id)
         check_announced_size(req)
         keep_user_in_one_segment(req)
@@ -127,4 +139,4 @@ class _EveryRequest:
             resp.set_header("Pragma", "no-cache")
         if req.method == "OPTIONS" and req_succeeded:
             resp.status = 204
-        unbind_contextvars("request_id")
+        unbind_contextvars("request_id", "client")

@@ -1,5 +1,7 @@
 """Which error is which answer. The status table of the service is here and nowhere else."""
 
+from collections.abc import Callable
+
 import falcon
 import structlog
 from authlib.oauth2 import OAuth2Error
@@ -20,6 +22,7 @@ from domain.model.errors import (
 )
 from entrypoints.http.envelope import fail, fail_as_oauth
 from entrypoints.http.refresh_cookie import RefreshCookie
+from ports.security_log import Happening, SecurityEvent
 
 RETRY_AFTER_SECONDS = "1"
 REALM = "nuovo"
@@ -126,9 +129,10 @@ _CHALLENGES = {
 class ErrorHandlers:
     """Turns every exception into an answer of the one envelope."""
 
-    def __init__(self, cookie: RefreshCookie) -> None:
-        """Take the refresh cookie: a 401 to a request that was made with it clears it."""
+    def __init__(self, cookie: RefreshCookie, record: Callable[[SecurityEvent], None]) -> None:
+        """Take the refresh cookie, which a 401 to a request that was made with it clears, and who is told of events."""
         self._cookie = cookie
+        self._record = record
 
     def register(self, app: "falcon.App[falcon.Request, falcon.Response]") -> None:
         """Make `app` answer with these handlers and no others."""
@@ -147,10 +151,14 @@ class ErrorHandlers:
         if isinstance(error, InvalidClaimsError):
             fail(resp, 422, f"claims: {error}.")
             return
-        code, message = _ANSWERS[type(error)]
-        code = _fail(req, resp, code, message, type(error))
+        if isinstance(error, InvalidServiceCredentialError):
+            self._record(SecurityEvent(happening=Happening.SERVICE_REFUSED))
+        # An adapter may have its own kind of an error.
+        kind = next(kind for kind in type(error).__mro__ if kind in _ANSWERS)
+        code, message = _ANSWERS[kind]
+        code = _fail(req, resp, code, message, kind)
         if code == _UNAUTHORIZED:
-            resp.set_header("WWW-Authenticate", _CHALLENGES[type(error)])
+            resp.set_header("WWW-Authenticate", _CHALLENGES[kind])
             if _is_oauth(req):
                 resp.append_header("WWW-Authenticate", _BASIC)
             if getattr(req.context, "by_cookie", False):

@@ -104,12 +104,12 @@ class AuthlibTokenCodec(TokenCodec):
             raise InvalidRefreshTokenError(refused.cause) from None
 
     def read_access_token(self, presented: str) -> AccessToken:
-        """Return the access token in `presented`, or raise `InvalidAccessTokenError`."""
+        """Return the access token in `presented`, or raise `InvalidAccessTokenError` with the cause."""
         try:
             claims = _authenticate(presented, self._keys.by_access_header)
             return self._access_token(claims)
-        except _RefusedError:
-            raise InvalidAccessTokenError from None
+        except _RefusedError as refused:
+            raise InvalidAccessTokenError(refused.cause) from None
 
     def _refresh_token(self, claims: Claims) -> RefreshToken:
         if not (claims.get("type") == "refresh" and claims.get("iss") == claims.get("aud") == self._issuer):

@@ -53,6 +53,10 @@ class Engine(ABC):
 
     def __init__(self, peewee: Database) -> None:
         self.peewee = peewee
+        self.on_success: Callable[[float], object] = _ignore
+        """Told how many seconds a statement has taken."""
+        self.on_failure: Callable[[str, str], object] = _ignore
+        """Told what can be done about a failure, and what the driver calls it."""
         self._away_until = 0.0
         in_child = WeakMethod(self._start_afresh)
         os.register_at_fork(after_in_child=lambda: (start_afresh := in_child()) and start_afresh())
@@ -105,7 +109,7 @@ class Engine(ABC):
             if begun < self._away_until:
                 raise StoreUnavailableError("the server could not be reached a moment ago")
             try:
-                return work()
+                result = work()
             except DataError as error:  # of which the connection is none the worse
                 cause = cause_of(error)
                 is_unknown = getattr(cause, "sqlstate", None) == _UNKNOWN_TO_THE_ENCODING
@@ -113,6 +117,7 @@ class Engine(ABC):
             except (PeeweeException, sqlite3.Error) as error:
                 cause = cause_of(error)
                 trouble = self._trouble(cause)
+                self.on_failure(trouble.name.lower(), _code_of(cause))
                 if trouble is Trouble.CONFLICT and conflicts < MAX_CONFLICT_RETRIES:
                     conflicts += 1
                     continue
@@ -125,6 +130,9 @@ class Engine(ABC):
                     reopened = True
                     continue
                 raise StoreUnavailableError(self._in_words(cause)) from error
+            else:
+                self.on_success(time.monotonic() - begun)
+                return result
 
     def drop_connection(self) -> None:
         """Close this thread's connection, if it has one, whatever state it is in."""
@@ -160,6 +168,14 @@ def cause_of(error: Exception) -> Exception:
     while isinstance(cause := getattr(error, "orig", None), Exception):
         error = cause
     return error
+
+
+def _code_of(cause: Exception) -> str:
+    return getattr(cause, "sqlstate", None) or getattr(cause, "sqlite_errorname", None) or type(cause).__name__
+
+
+def _ignore(*_told: object) -> None:
+    """Nobody wants to know."""
 
 
 def _count(cursor: Any) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 from peewee import SQL, Case, Join, Select, Tuple, fn
 
-from domain.model.sessions import Rotation
+from domain.model.sessions import EVERYBODY, Rotation
 from domain.model.tokens import MAX_SESSION_TTL
 from infrastructure.peewee.statement import slot
 from infrastructure.peewee.tables import SESSION_COLUMNS, Expression, cut_offs, purges, sessions
@@ -17,20 +17,19 @@ _PURGE_BATCH = 500
 _COLUMNS: tuple[Expression, ...] = tuple(getattr(sessions, name) for name in SESSION_COLUMNS)
 _KEY: Expression = Tuple(sessions.user_id, sessions.session_id)
 _ONE = SQL("1")
-_IS_SESSION = (sessions.user_id == slot("user_id")) & (sessions.session_id == slot("session_id"))
+_IS_OF_USER = sessions.user_id == slot("user_id")
+_IS_SESSION = _IS_OF_USER & (sessions.session_id == slot("session_id"))
 
 
-def _is_not_spared(session_id: Expression) -> Expression:
-    return cut_offs.spared.is_null() | (cut_offs.spared != session_id)
+def _is_cut_off(user_id: Expression, session_id: Expression, started_at: Expression) -> Expression:
+    """Tell whether the user's cut-off covers the session, or everybody's. One look at both would take longer."""
+    covers = cut_offs.ended_at >= started_at
+    of_user = (cut_offs.user_id == user_id) & covers & (cut_offs.spared.is_null() | (cut_offs.spared != session_id))
+    of_everybody = (cut_offs.user_id == EVERYBODY) & covers
+    return fn.EXISTS(cut_offs.select(_ONE).where(of_user)) | fn.EXISTS(cut_offs.select(_ONE).where(of_everybody))
 
 
-_IS_CUT_OFF = fn.EXISTS(
-    cut_offs.select(_ONE).where(
-        (cut_offs.user_id == slot("user_id"))
-        & (cut_offs.ended_at >= slot("started_at"))
-        & _is_not_spared(slot("session_id"))
-    )
-)
+_IS_CUT_OFF = _is_cut_off(slot("user_id"), slot("session_id"), slot("started_at"))
 _MAY_BE_FORGOTTEN = fn.EXISTS(purges.select(_ONE).where(purges.purged_until >= slot("presented_expires_at")))
 
 
@@ -92,7 +91,8 @@ def restore() -> Expression:
 
 
 def get(fence: Expression | None) -> Expression:
-    """Read cut-off, purge mark and row, whichever there are."""
+    """Read cut-offs, purge mark and row, whichever there are."""
+    everybody = cut_offs.alias("everybody")
     source = (
         Join(
             Select(columns=[_ONE.alias("one")]).alias("one"),
@@ -101,9 +101,11 @@ def get(fence: Expression | None) -> Expression:
             on=_IS_SESSION,
         )
         .join(cut_offs, "LEFT JOIN", on=(cut_offs.user_id == slot("user_id")))
+        .join(everybody, "LEFT JOIN", on=(everybody.user_id == EVERYBODY))
         .join(purges, "LEFT JOIN", on=(purges.id == 1))
     )
-    query = Select([source], [cut_offs.ended_at, cut_offs.spared, purges.purged_until, *_COLUMNS])
+    known = [cut_offs.ended_at, cut_offs.spared, everybody.ended_at, purges.purged_until]
+    query = Select([source], [*known, *_COLUMNS])
     return query if fence is None else query.where(fence)
 
 
@@ -141,34 +143,41 @@ def end_all() -> Expression:
     )
 
 
+def end_everybody() -> Expression:
+    """Write everybody's cut-off."""
+    return cut_offs.insert({cut_offs.user_id: EVERYBODY, cut_offs.ended_at: slot("started_by")}).on_conflict(
+        conflict_target=[cut_offs.user_id],
+        update={cut_offs.ended_at: larger(cut_offs.ended_at, excluded("ended_at"))},
+    )
+
+
+def count_live_of_everybody() -> Expression:
+    """Count all live sessions that had started by an instant: this looks through the whole table."""
+    return _live(fn.COUNT(_ONE)).where(sessions.started_at <= slot("started_by"))
+
+
 def count_live() -> Expression:
     """Count the user's live sessions but the spared one."""
-    return _live(fn.COUNT(_ONE)).where(sessions.session_id != slot("other_than"))
+    return _live(fn.COUNT(_ONE)).where(_IS_OF_USER & (sessions.session_id != slot("other_than")))
 
 
 def list_live() -> Expression:
     """Read a page of the user's live sessions, the newest first."""
     return (
         _live(*_COLUMNS)
-        .where(Tuple(sessions.started_at, sessions.session_id) < Tuple(slot("after_start"), slot("after_id")))
+        .where(
+            _IS_OF_USER
+            & (Tuple(sessions.started_at, sessions.session_id) < Tuple(slot("after_start"), slot("after_id")))
+        )
         .order_by(sessions.started_at.desc(), sessions.session_id.desc())
         .limit(slot("limit"))
     )
 
 
 def _live(*columns: Expression) -> Expression:
-    is_cut_off = fn.EXISTS(
-        cut_offs.select(_ONE).where(
-            (cut_offs.user_id == sessions.user_id)
-            & (cut_offs.ended_at >= sessions.started_at)
-            & _is_not_spared(sessions.session_id)
-        )
-    )
+    is_cut_off = _is_cut_off(sessions.user_id, sessions.session_id, sessions.started_at)
     return sessions.select(*columns).where(
-        (sessions.user_id == slot("user_id"))
-        & sessions.revoked_at.is_null()
-        & (sessions.expires_at > slot("now"))
-        & ~is_cut_off
+        sessions.revoked_at.is_null() & (sessions.expires_at > slot("now")) & ~is_cut_off
     )
 
 

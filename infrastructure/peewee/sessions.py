@@ -1,11 +1,13 @@
 """Sessions in one table: a row each, one conditional statement per refresh."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import orjson
 
 from domain.model.claims import Claims
 from domain.model.decisions import Standing
+from domain.model.errors import StoreUnavailableError
 from domain.model.sessions import CutOff, RevocationReason, Rotation, Session
 from domain.model.tokens import RefreshToken
 from infrastructure.peewee import session_queries as queries
@@ -33,6 +35,8 @@ class PeeweeSessions(Sessions):
         self._end = compile_(queries.end())
         self._end_all = compile_(queries.end_all())
         self._count_live = compile_(queries.count_live())
+        self._end_everybody = compile_(queries.end_everybody())
+        self._count_live_of_everybody = compile_(queries.count_live_of_everybody())
         self._list_live = compile_(queries.list_live())
         self._owner_of = compile_(queries.owner_of())
         self._mark_purge = compile_(queries.mark_purge())
@@ -54,13 +58,14 @@ class PeeweeSessions(Sessions):
         return orjson.loads(rows[0][0]) if rows else None
 
     def get(self, user_id: str, session_id: str) -> Standing:
-        """Read the row, the user's cut-off and the purge mark in one query."""
+        """Read the row, the user's cut-off and everybody's, and the purge mark in one query."""
         key = {"user_id": user_id, "session_id": session_id}
-        ((ended_at, spared, purged_until, *row),) = self._look(self._get, key)
+        ((ended_at, spared, everybody_cut_off, purged_until, *row),) = self._look(self._get, key)
         return Standing(
             session=None if row[0] is None else session_of(row),
             cut_off=None if ended_at is None else CutOff(ended_at=ended_at, spared=spared),
             purged_until=purged_until,
+            everybody_cut_off=everybody_cut_off,
         )
 
     def revoke(self, token: RefreshToken, *, at: int, reason: RevocationReason) -> bool:
@@ -84,6 +89,14 @@ class PeeweeSessions(Sessions):
         ((count,),) = self._engine.select(self._count_live, live)
         self._engine.write_to_disk(self._end_all, {"user_id": user_id, "at": at, "spared": spare})
         return int(count)
+
+    def end_everybody(self, *, started_by: int, at: int) -> int | None:
+        """Move everybody's cut-off forward and wait for the disk."""
+        values, count = {"started_by": started_by, "now": at}, None
+        with suppress(StoreUnavailableError):  # the ending matters, and has no table to look through
+            ((count,),) = self._engine.select(self._count_live_of_everybody, values)
+        self._engine.write_to_disk(self._end_everybody, values)
+        return count
 
     def list_live(self, user_id: str, page: Page, *, now: int) -> list[Session]:
         """Read the user's rows by their key."""

@@ -2,9 +2,11 @@
 
 import os
 import sqlite3
+import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -66,6 +68,12 @@ class SqliteEngine(Engine):
 
         with self._turn:
             return self.attempt(work)
+
+    def remarks(self) -> Iterator[str]:
+        """Yield that others may read the file, if so: one that was there before Nuovo keeps its mode."""
+        mode = stat.S_IMODE(Path(self.peewee.database).stat().st_mode)
+        if mode & (stat.S_IRWXG | stat.S_IRWXO):
+            yield f"The database's file is not its owner's alone: its mode is {mode:04o}; Nuovo makes 0600."
 
     @contextmanager
     def exclusively(self) -> Iterator[None]:

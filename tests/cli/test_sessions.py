@@ -7,6 +7,8 @@ import pytest
 from domain.model.actors import THE_OPERATOR
 from domain.model.errors import InvalidRefreshTokenError
 from domain.model.users import User
+from ports.security_log import Happening
+from ports.sessions import Page
 from tests.cli.conftest import Nuovo, json_of
 from tests.fakes.clock import START
 from tests.fakes.service import FakeService
@@ -146,7 +148,44 @@ def test_what_an_operator_ends_is_in_the_log_as_theirs(nuovo: Nuovo, service: Fa
 
 
 @pytest.mark.parametrize("arguments", [(), ("--session", "s" * 22, "--user", "ada")])
-def test_revoke_wants_one_of_the_two(nuovo: Nuovo, arguments: tuple[str, ...]) -> None:
+def test_revoke_wants_one_of_the_three(nuovo: Nuovo, arguments: tuple[str, ...]) -> None:
     result = nuovo("sessions", "revoke", *arguments)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "Give either --session ID or --user ID." in result.stderr
+    assert "Give one of --session ID, --user ID and --started-before INSTANT." in result.stderr
+
+
+def test_revoke_everybody(nuovo: Nuovo, service: FakeService) -> None:
+    """All who signed in before an instant, and nobody who did so at it or later."""
+    service.sign_in("ada")
+    service.sign_in("bob")
+    service.clock.advance(60)
+    later = service.sign_in("ada")
+
+    result = nuovo("sessions", "revoke", "--started-before", "2027-01-15T08:01:00Z", "--yes")
+
+    assert result.exit_code == 0
+    assert result.stdout == (
+        "All sessions of all users that started before 2027-01-15 08:01:00Z are over; 2 were live.\n"
+    )
+    assert [session.token.session_id for session in service.list_sessions("ada", Page(limit=9))] == [later.session_id]
+    assert service.list_sessions("bob", Page(limit=9)) == []
+    event = service.log.events[-1]
+    assert (event.happening, event.actor, event.count) == (Happening.EVERYBODY_ENDED, THE_OPERATOR, 2)
+
+
+def test_revoke_everybody_asks_first(nuovo: Nuovo, service: FakeService) -> None:
+    """No answer is no."""
+    service.sign_in("ada")
+    result = nuovo("sessions", "revoke", "--started-before", "now")
+    assert result.exit_code == 1
+    assert "will be over for good. Go on? [y/N]" in result.stdout
+    assert len(service.list_sessions("ada", Page(limit=9))) == 1
+
+
+@pytest.mark.parametrize("instant", ["", "yesterday", "2027-13-01", "12:00", "1800000000"])
+def test_revoke_everybody_wants_an_instant(nuovo: Nuovo, service: FakeService, instant: str) -> None:
+    service.sign_in("ada")
+    result = nuovo("sessions", "revoke", "--started-before", instant, "--yes")
+    assert result.exit_code == 2
+    assert "must be an instant such as 2027-01-31T16:30:00Z, or: now" in result.stderr
+    assert len(service.list_sessions("ada", Page(limit=9))) == 1

@@ -97,13 +97,14 @@ def test_an_event_in_json_has_the_fields_that_it_has(lines: Lines) -> None:
 
 @pytest.mark.parametrize("as_json", [True, False])
 def test_what_people_should_look_at_is_a_warning(lines: Lines, *, as_json: bool) -> None:
-    """Refusals, and a store that had lost writes."""
+    """A stolen token, a forged one, and a store that had lost writes: not what anybody can send."""
     log = structlog_log(as_json=as_json)
-    for happening in Happening:
-        log.record(SecurityEvent(happening=happening))
+    for cause in RefusalCause:
+        log.record(SecurityEvent(happening=Happening.REFUSED, cause=cause))
 
-    warned = {happening for happening, line in zip(Happening, lines(), strict=True) if "warning" in line.lower()}
-    assert warned == {Happening.REFUSED, Happening.HEALED}
+    warned = {cause for cause, line in zip(RefusalCause, lines(), strict=True) if "warning" in line.lower()}
+    assert {RefusalCause.REUSED, RefusalCause.BAD_SIGNATURE} <= warned
+    assert not warned & {RefusalCause.MALFORMED, RefusalCause.EXPIRED, RefusalCause.REVOKED}
 
 
 def test_an_event_names_the_request_that_caused_it(lines: Lines) -> None:

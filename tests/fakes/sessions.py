@@ -24,6 +24,7 @@ class FakeSessions(Sessions):
     def __init__(self) -> None:
         self.rows: dict[_Key, Session] = {}
         self.cut_offs: dict[str, CutOff] = {}
+        self.everybody_cut_off: int | None = None
         self.purged_until: int | None = None
         self.lock = RLock()
 
@@ -52,6 +53,7 @@ class FakeSessions(Sessions):
                 session=self.rows.get((user_id, session_id)),
                 cut_off=self.cut_offs.get(user_id),
                 purged_until=self.purged_until,
+                everybody_cut_off=self.everybody_cut_off,
             )
 
     def revoke(self, token: RefreshToken, *, at: int, reason: RevocationReason) -> bool:
@@ -73,16 +75,22 @@ class FakeSessions(Sessions):
             if spare is not None and before is not None and before.spared != spare:
                 row = self.rows.get((user_id, spare))
                 spare = spare if row is not None and not self._is_cut_off(row.token) else None
-            count = sum(row.token.session_id != spare for row in self._live(user_id, at))
+            count = sum(row.token.session_id != spare for row in self._live(at, user_id))
             starts = [row.token.started_at for row in self.rows.values() if row.token.user_id == user_id]
             self.cut_offs[user_id] = CutOff(
                 ended_at=max(at, before.ended_at if before else at, *starts, at), spared=spare
             )
             return count
 
+    def end_everybody(self, *, started_by: int, at: int) -> int:
+        with self.lock:
+            count = sum(row.token.started_at <= started_by for row in self._live(at))
+            self.everybody_cut_off = max(started_by, self.everybody_cut_off or started_by)
+            return count
+
     def list_live(self, user_id: str, page: Page, *, now: int) -> list[Session]:
         with self.lock:
-            live = self._live(user_id, now)
+            live = self._live(now, user_id)
         live = [row for row in live if page.after is None or _place(row) < page.after]
         return sorted(live, key=_place, reverse=True)[: page.limit]
 
@@ -101,23 +109,27 @@ class FakeSessions(Sessions):
             for user_id, cut_off in list(self.cut_offs.items()):
                 if cut_off.ended_at <= until - MAX_SESSION_TTL:
                     del self.cut_offs[user_id]
+            if self.everybody_cut_off is not None and self.everybody_cut_off <= until - MAX_SESSION_TTL:
+                self.everybody_cut_off = None
 
     def lose_writes(self, session: Session) -> None:
         """Put back an earlier row, as a restored backup would."""
         with self.lock:
             self.rows[key_of(session.token)] = replace(session)
 
-    def _live(self, user_id: str, now: int) -> list[Session]:
+    def _live(self, now: int, user_id: str | None = None) -> list[Session]:
         return [
             row
             for row in self.rows.values()
-            if row.token.user_id == user_id
+            if user_id in (row.token.user_id, None)
             and row.revoked_at is None
             and row.token.expires_at > now
             and not self._is_cut_off(row.token)
         ]
 
     def _is_cut_off(self, token: RefreshToken) -> bool:
+        if self.everybody_cut_off is not None and token.started_at <= self.everybody_cut_off:
+            return True
         cut_off = self.cut_offs.get(token.user_id)
         return cut_off is not None and cut_off.covers(token.session_id, token.started_at)
 

@@ -29,4 +29,4 @@ class FakeTokenCodec(TokenCodec):
         token = self._written.get(presented)
         if isinstance(token, AccessToken):
             return token
-        raise InvalidAccessTokenError
+        raise InvalidAccessTokenError(RefusalCause.MALFORMED)

@@ -7,7 +7,14 @@ from typing import Any, Never
 import pytest
 from falcon.testing import TestClient
 
-from domain.model.errors import InvalidClaimsError, InvalidRefreshTokenError, NuovoError, RefusalCause
+from domain.model.errors import (
+    InvalidClaimsError,
+    InvalidRefreshTokenError,
+    NuovoError,
+    RefusalCause,
+    StoreUnavailableError,
+)
+from domain.model.sessions import Rotation
 from domain.model.tokens import TokenPair
 from domain.model.users import User
 from entrypoints.http import errors
@@ -17,6 +24,7 @@ from tests.fakes.sessions import FakeSessions
 from tests.http.contract import (
     METHOD_NOT_ALLOWED,
     NOT_FOUND,
+    UNAVAILABLE,
     as_service,
     bearer,
     by_cookie,
@@ -27,7 +35,8 @@ from tests.http.contract import (
     with_refresh,
 )
 
-REFRESH, REVOKE, SESSIONS = "/refresh_token", "/revoke_token", "/sessions"
+REFRESH, REVOKE, SESSIONS, ADAS = "/refresh_token", "/revoke_token", "/sessions", "/users/ada/sessions"
+LIST_PARAMETERS = "The only query parameters are limit and after."
 
 
 @dataclass(frozen=True)
@@ -179,6 +188,20 @@ TABLE = [
     Row("end one, no token", 401, "Access token missing.", "DELETE", "/sessions/x"),
     Row("end one, wrong type", 401, INVALID_ACCESS, "DELETE", "/sessions/x", with_refresh),
     Row("end one, unknown", 404, "Session not found.", "DELETE", "/sessions/x", with_access),
+    Row("list, unknown parameter", 422, LIST_PARAMETERS, "GET", SESSIONS, with_access, request={"params": {"x": "1"}}),
+    Row("list of a user, no credential", 401, "Service credential missing.", "GET", ADAS),
+    Row("list of a user, user's token", 401, "Invalid service credential.", "GET", ADAS, with_access),
+    Row("end all of a user, no credential", 401, "Service credential missing.", "DELETE", ADAS),
+    Row("end all of a user, user's token", 401, "Invalid service credential.", "DELETE", ADAS, with_refresh),
+    Row(
+        "end one of a user, nonsense",
+        401,
+        "Invalid service credential.",
+        "DELETE",
+        f"{ADAS}/x",
+        with_nonsense,
+    ),
+    Row("end one of a user, unknown", 404, "Session not found.", "DELETE", f"{ADAS}/x", as_service),
     Row("unknown path", 404, "Not found.", path="/nowhere"),
     Row("wrong method", 405, "Method not allowed.", method="GET"),
 ]
@@ -211,6 +234,9 @@ def test_an_error_is_json_whatever_is_accepted(client: TestClient, accept: str) 
         ("/revoke_token", {"POST"}),
         ("/sessions", {"GET", "POST", "DELETE"}),
         ("/sessions/x", {"DELETE"}),
+        ("/users/ada/sessions", {"GET", "DELETE"}),
+        ("/users/ada/sessions/x", {"DELETE"}),
+        ("/.well-known/jwks.json", {"GET"}),
         ("/health/live", {"GET"}),
         ("/health/ready", {"GET"}),
     ],
@@ -234,9 +260,29 @@ def every_error(root: type[Exception]) -> Iterator[type[Exception]]:
 
 
 def test_every_error_has_its_answer() -> None:
-    """One that the table forgot would be a 500. Those that name a field have a message of their own."""
-    answered = set(errors._ANSWERS)
-    assert {*every_error(NuovoError), *every_error(HttpError)} == answered | {InvalidFieldError, InvalidClaimsError}
+    """One that the table forgot would be a 500. Those that name a field have a message of their own.
+
+    An adapter's own kind of an error is answered as that error is.
+    """
+    answered = {*errors._ANSWERS, InvalidFieldError, InvalidClaimsError}
+    raised = {*every_error(NuovoError), *every_error(HttpError)}
+    assert answered <= raised
+    assert [error for error in raised if answered.isdisjoint(error.__mro__)] == []
+
+
+def test_an_adapters_own_kind_of_an_error_is_answered_as_that_error_is(
+    make_client: Callable[..., TestClient], service: FakeService, pair: TokenPair
+) -> None:
+    class OutOfInkError(StoreUnavailableError):
+        pass
+
+    class Printed(FakeSessions):
+        def rotate(self, rotation: Rotation) -> Never:
+            raise OutOfInkError
+
+    service.sessions = Printed()
+    answer = make_client().simulate_post(REFRESH, headers=with_refresh(pair))
+    assert (answer.status_code, answer.content) == (503, UNAVAILABLE)
 
 
 def test_causes_are_told_apart_in_the_log_alone(client: TestClient, service: FakeService, pair: TokenPair) -> None:

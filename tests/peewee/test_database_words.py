@@ -4,7 +4,7 @@ import socket
 import sqlite3
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
 
@@ -76,10 +76,14 @@ def server_that_says(message: str) -> Iterator[int]:
                 except OSError:
                     return
                 with connection:
-                    if connection.recv(8) == b"\0\0\0\x08\x04\xd2\x16\x2f":  # asks for TLS
+                    if connection.recv(8, socket.MSG_WAITALL) == b"\0\0\0\x08\x04\xd2\x16\x2f":  # asks for TLS
                         connection.sendall(b"N")
                     connection.recv(1024)
                     connection.sendall(b"E" + (len(fields) + 4).to_bytes(4, "big") + fields)
+                    connection.shutdown(socket.SHUT_WR)
+                    connection.settimeout(5)
+                    with suppress(OSError):
+                        connection.recv(1024)  # until the client has read it and hangs up
 
         thread = Thread(target=answer, daemon=True)
         thread.start()

@@ -97,6 +97,10 @@ def test_a_file_that_is_there_keeps_its_mode(tmp_path: Path, engines: Engines) -
     write_to(engines, tmp_path / "nuovo.sqlite3")
 
     assert {stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()} == {0o640}
+    said = list(engines.open(f"sqlite:///{tmp_path}/nuovo.sqlite3").remarks())
+    assert said == ["The database's file is not its owner's alone: its mode is 0640; Nuovo makes 0600."]
+    (tmp_path / "nuovo.sqlite3").chmod(0o600)
+    assert list(engines.open(f"sqlite:///{tmp_path}/nuovo.sqlite3").remarks()) == []
 
 
 def write_to(engines: Engines, file: Path) -> None:

@@ -55,6 +55,8 @@ DEFAULTS: dict[str, object] = {
     "cookie_same_site": "Strict",
     "allowed_origins": [],
     "service_credentials": [],
+    "metrics_credentials": [],
+    "trusted_proxies": [],
     "log_format": "json",
     "log_level": "INFO",
     "demo": False,
@@ -158,7 +160,7 @@ def test_the_key_must_be_set() -> None:
     assert problem.startswith("NUOVO_SECRET_KEY is not set; make one with: ")
 
 
-@pytest.mark.parametrize("name", ["SECRET_KEY", "PREVIOUS_SECRET_KEYS", "SERVICE_CREDENTIALS"])
+@pytest.mark.parametrize("name", ["SECRET_KEY", "PREVIOUS_SECRET_KEYS", "SERVICE_CREDENTIALS", "METRICS_CREDENTIALS"])
 @pytest.mark.parametrize(
     ("secret", "weakness"),
     [
@@ -190,6 +192,19 @@ def test_weak_secrets(name: str, secret: str, weakness: str) -> None:
             {"SERVICE_CREDENTIALS": f"{OTHER},{OTHER}"},
             "NUOVO_SERVICE_CREDENTIALS has the same secret twice; remove one",
         ),
+        (
+            {"SERVICE_CREDENTIALS": OTHER, "METRICS_CREDENTIALS": OTHER},
+            "NUOVO_METRICS_CREDENTIALS holds a key or a service credential; each secret must have one use",
+        ),
+        (
+            {"METRICS_CREDENTIALS": KEY},
+            "NUOVO_METRICS_CREDENTIALS holds a key or a service credential; each secret must have one use",
+        ),
+        (
+            {"TRUSTED_PROXIES": "10.0.0.1,proxy"},
+            "NUOVO_TRUSTED_PROXIES: 'proxy' does not appear to be an IPv4 or IPv6 network",
+        ),
+        ({"TRUSTED_PROXIES": "10.0.0.1/8"}, "NUOVO_TRUSTED_PROXIES: 10.0.0.1/8 has host bits set"),
         ({"SERVICE_CREDENTIALS": KEY}, "NUOVO_SERVICE_CREDENTIALS holds a signing key; each secret must have one use"),
         (
             {"SERVICE_CREDENTIALS": OTHER, "PREVIOUS_SECRET_KEYS": OTHER},
@@ -378,7 +393,7 @@ def test_shown_names_every_setting_and_hides_secrets() -> None:
         PREVIOUS_SECRET_KEYS=f"{OTHER},{OTHER[::-1]}", ALLOWED_ORIGINS="https://a.example,https://b.example"
     )
     shown = dict(settings.shown())
-    assert set(shown) == {f"NUOVO_{name.upper()}" for name in Settings.model_fields}
+    assert set(shown) == {f"NUOVO_{name.upper()}" for name in Settings.model_fields} - {"NUOVO_DEMO"}
     assert shown["NUOVO_SECRET_KEY"] == "…"
     assert shown["NUOVO_PREVIOUS_SECRET_KEYS"] == "2 hidden"
     assert shown["NUOVO_ALLOWED_ORIGINS"] == "https://a.example, https://b.example"

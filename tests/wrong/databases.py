@@ -53,10 +53,10 @@ def _open(url: str, users: type[PeeweeUsers] = PeeweeUsers) -> tuple[Store, Peew
     rotations = PeeweeRotations(lookup, restoring=RotationsInTwoPlaces(lookup, sessions))
     store = Store(
         sessions=sessions,
+        transfer=PeeweeTransfer(engine),
         users=lookup,
         directory=PeeweeUserDirectory(engine),
         rotations=rotations,
-        transfer=PeeweeTransfer(engine),
         migrate=lambda: None,
         close=engine.drop_connection,
     )

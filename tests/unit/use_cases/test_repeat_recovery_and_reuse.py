@@ -2,6 +2,7 @@
 
 import pytest
 
+from domain.model.actors import THE_RULE
 from domain.model.errors import InvalidRefreshTokenError, RefusalCause, StoreUnavailableError
 from domain.model.sessions import RevocationReason, SessionPolicy
 from domain.model.tokens import RefreshToken
@@ -101,7 +102,7 @@ def test_reuse_ends_the_session_before_it_is_refused(service: FakeService) -> No
     session = stored(service, first)
     assert (session.revoked_at, session.revocation_reason) == (START + 31, RevocationReason.REUSE)
     assert service.log.events[-2:] == [
-        event(service, Happening.ENDED, first, cause=RevocationReason.REUSE),
+        event(service, Happening.ENDED, first, cause=RevocationReason.REUSE, actor=THE_RULE),
         event(service, Happening.REFUSED, first, cause=RefusalCause.REUSED),
     ]
     assert_refused(service, third, RefusalCause.REVOKED)
