@@ -208,3 +208,19 @@ def test_no_secret_and_no_name_is_in_what_goes_wrong(small: Servers) -> None:
         sessions.get("hush", token.session_id)
     assert "hush" not in str(caught.value)
     assert token.session_id not in str(caught.value)
+
+
+def test_whoever_watches_hears_of_calls_and_of_trouble(small: Servers) -> None:
+    cluster = Cluster(Address.parse(small.url))
+    seconds, troubles = list[float](), list[tuple[str, str]]()
+    cluster.on_success, cluster.on_failure = seconds.append, lambda *trouble: troubles.append(trouble)
+    sessions = RedisSessions(cluster)
+
+    sessions.get("ada", new_token().session_id)
+    small.nodes[0].ask("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+    sessions.get("ada", new_token().session_id)
+
+    assert len(seconds) == 2
+    assert all(0 < each < 5 for each in seconds)
+    assert troubles == [("dead_connection", "ConnectionError")]
+    cluster.close()
