@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from itertools import chain
 from platform import python_version
 from urllib.parse import urlsplit
 
@@ -15,12 +16,15 @@ from entrypoints.http.app import create_app
 from entrypoints.http.metrics import Metrics
 from entrypoints.http.oauth.server import AuthorizationServer
 from entrypoints.http.refresh_cookie import RefreshCookie
+from entrypoints.moving_in import MovingIn
+from entrypoints.old_endpoints import old_endpoints
 from entrypoints.settings import PREFIX, Settings, SettingsError
 from infrastructure.authlib.key_ring import KeyRing
 from infrastructure.authlib.keys import AccessKey, WeakKeyError, private_key, public_key
 from infrastructure.authlib.token_codec import AuthlibTokenCodec
 from infrastructure.clock import SystemClock
 from infrastructure.logs import StructlogSecurityLog
+from infrastructure.peewee.adopted_sessions import AdoptedSessions
 from infrastructure.peewee.database_url import InvalidDatabaseUrlError, open_engine
 from infrastructure.peewee.engine import Engine
 from infrastructure.peewee.readiness import Readiness
@@ -39,6 +43,7 @@ class Built:
     settings: Settings
     operations: Operations
     metrics: Metrics | None
+    moving_in: MovingIn
 
     def app(self) -> "falcon.App[falcon.Request, falcon.Response]":
         """Return the WSGI application."""
@@ -62,6 +67,7 @@ class Built:
             metrics=self.metrics,
             metrics_credentials=[secret.get_secret_value() for secret in settings.metrics_credentials],
             demo_user=DEMO_USER if settings.demo else None,
+            old_endpoints=old_endpoints(settings, self.moving_in, self.operations.service),
         )
 
 
@@ -73,7 +79,7 @@ def build(settings: Settings) -> Built:
     users_engine = engine
     if settings.users_database_url is not None:
         users_engine = _engine(settings.users_database_url.get_secret_value(), settings, "USERS_DATABASE_URL")
-    schema = Schema(engine)
+    clock, schema = SystemClock(), Schema(engine)
     keys = _keys(settings)
     tokens = AuthlibTokenCodec(
         keys,
@@ -90,14 +96,21 @@ def build(settings: Settings) -> Built:
             claims=tuple(settings.users_claims),
         ),
     )
+    moving_in = MovingIn(settings, users_engine)
     sessions = PeeweeSessions(engine)
     two_places = RotationsInTwoPlaces(users, sessions)
     readiness = Readiness(engine, schema, users)
     engines = {"sessions": engine} if users_engine is engine else {"sessions": engine, "users": users_engine}
-    metrics, log = _watched(engines, settings, readiness.require)
+
+    def check_ready() -> None:
+        readiness.require()
+        moving_in.inspect()
+
+    metrics, log = _watched(engines, settings, check_ready)
     service = Service(
-        clock=SystemClock(),
-        tokens=tokens,
+        clock=clock,
+        tokens=moving_in.compatible(tokens),
+        foreign=moving_in.foreign,
         users=users,
         sessions=sessions,
         rotations=PeeweeRotations(users, restoring=two_places) if users_engine is engine else two_places,
@@ -107,6 +120,7 @@ def build(settings: Settings) -> Built:
     )
     return Built(
         settings=settings,
+        moving_in=moving_in,
         operations=Operations(
             service=service,
             sessions=sessions,
@@ -114,8 +128,8 @@ def build(settings: Settings) -> Built:
             directory=PeeweeUserDirectory(engine),
             reads_directory=users_engine is engine and settings.users_table == UsersTable().name,
             migrate=schema.migrate,
-            check_ready=readiness.require,
-            describe=readiness.describe,
+            check_ready=check_ready,
+            describe=lambda: chain(readiness.describe(), moving_in.describe(AdoptedSessions(engine), clock.now())),
             public_keys=keys.public_keys,
         ),
         metrics=metrics,

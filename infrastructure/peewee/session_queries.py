@@ -13,6 +13,7 @@ from infrastructure.peewee.statement import slot
 from infrastructure.peewee.tables import SESSION_COLUMNS, Expression, cut_offs, purges, sessions
 
 _PURGE_BATCH = 500
+ADOPTED_MARK = '{"iss":"'
 EVERYBODY = ""
 """Stands for all users where a cut-off is kept: no user is called so."""
 
@@ -172,6 +173,18 @@ def list_live() -> Expression:
         )
         .order_by(sessions.started_at.desc(), sessions.session_id.desc())
         .limit(slot("limit"))
+    )
+
+
+def list_adopted() -> Expression:
+    """Read the claims of live sessions that begin with `iss`, which no sign-in can give, some hundred after a key."""
+    is_adopted = fn.SUBSTR(sessions.claims, 1, len(ADOPTED_MARK)) == ADOPTED_MARK
+    after = Tuple(slot("after_user"), slot("after_session"))
+    return (
+        _live(sessions.user_id, sessions.session_id, sessions.claims)
+        .where(is_adopted & (after < _KEY))
+        .order_by(sessions.user_id, sessions.session_id)
+        .limit(_PURGE_BATCH)
     )
 
 
