@@ -8,8 +8,11 @@ from platform import python_version
 from urllib.parse import urlsplit
 
 import falcon
+from pydantic import SecretStr
 
+from domain.use_cases.count_adopted_sessions import CountAdoptedSessions
 from domain.use_cases.service import Service
+from entrypoints.adoption_settings import AdoptionSettings
 from entrypoints.cli.demo import DEMO_USER, is_own_demo
 from entrypoints.cli.operations import Operations
 from entrypoints.http.app import create_app
@@ -19,20 +22,13 @@ from entrypoints.http.refresh_cookie import RefreshCookie
 from entrypoints.moving_in import MovingIn
 from entrypoints.old_endpoints import old_endpoints
 from entrypoints.settings import PREFIX, Settings, SettingsError
+from entrypoints.stores import open_stores
 from infrastructure.authlib.key_ring import KeyRing
 from infrastructure.authlib.keys import AccessKey, WeakKeyError, private_key, public_key
 from infrastructure.authlib.token_codec import AuthlibTokenCodec
 from infrastructure.clock import SystemClock
 from infrastructure.logs import StructlogSecurityLog
-from infrastructure.peewee.adopted_sessions import AdoptedSessions
-from infrastructure.peewee.database_url import InvalidDatabaseUrlError, open_engine
 from infrastructure.peewee.engine import Engine
-from infrastructure.peewee.readiness import Readiness
-from infrastructure.peewee.rotations import PeeweeRotations
-from infrastructure.peewee.schema import Schema
-from infrastructure.peewee.sessions import PeeweeSessions
-from infrastructure.peewee.users import PeeweeUserDirectory, PeeweeUsers, UsersTable
-from infrastructure.two_places import RotationsInTwoPlaces
 from ports.security_log import SecurityLog
 
 
@@ -75,11 +71,7 @@ def build(settings: Settings) -> Built:
     """Return the service for `settings`. Raises `SettingsError` if a database URL cannot be used."""
     if settings.demo and not is_own_demo(settings.database_url.get_secret_value()):
         raise SettingsError([f"{PREFIX}DEMO is for `nuovo serve --demo` itself to set; unset it"])
-    engine = _engine(settings.database_url.get_secret_value(), settings, "DATABASE_URL")
-    users_engine = engine
-    if settings.users_database_url is not None:
-        users_engine = _engine(settings.users_database_url.get_secret_value(), settings, "USERS_DATABASE_URL")
-    clock, schema = SystemClock(), Schema(engine)
+    stores = open_stores(settings)
     keys = _keys(settings)
     tokens = AuthlibTokenCodec(
         keys,
@@ -87,53 +79,55 @@ def build(settings: Settings) -> Built:
         audience=settings.audience,
         client_id=settings.client_id,
     )
-    users = PeeweeUsers(
-        users_engine,
-        UsersTable(
-            name=settings.users_table,
-            id_column=settings.users_id_column,
-            active_column=settings.users_active_column,
-            claims=tuple(settings.users_claims),
-        ),
-    )
-    moving_in = MovingIn(settings, users_engine)
-    sessions = PeeweeSessions(engine)
-    two_places = RotationsInTwoPlaces(users, sessions)
-    readiness = Readiness(engine, schema, users)
-    engines = {"sessions": engine} if users_engine is engine else {"sessions": engine, "users": users_engine}
+    clock = SystemClock()
+    moving_in = MovingIn(settings, stores.engines.get("users") or stores.engines.get("sessions"))
+    count_adopted = CountAdoptedSessions(transfer=stores.transfer)
 
     def check_ready() -> None:
-        readiness.require()
+        stores.check_ready()
         moving_in.inspect()
 
-    metrics, log = _watched(engines, settings, check_ready)
+    metrics, log = _watched(stores.engines, settings, check_ready)
     service = Service(
         clock=clock,
         tokens=moving_in.compatible(tokens),
         foreign=moving_in.foreign,
-        users=users,
-        sessions=sessions,
-        rotations=PeeweeRotations(users, restoring=two_places) if users_engine is engine else two_places,
+        users=stores.users,
+        sessions=stores.sessions,
+        rotations=stores.rotations,
         log=log,
         policy=settings.policy,
         claims_of_users=frozenset(claim for _, claim in settings.users_claims),
     )
     return Built(
         settings=settings,
-        moving_in=moving_in,
         operations=Operations(
             service=service,
-            sessions=sessions,
-            users=users,
-            directory=PeeweeUserDirectory(engine),
-            reads_directory=users_engine is engine and settings.users_table == UsersTable().name,
-            migrate=schema.migrate,
+            clock=clock,
+            sessions=stores.sessions,
+            transfer=stores.transfer,
+            users=stores.users,
+            directory=stores.directory,
+            reads_directory=stores.reads_directory,
+            migrate=stores.migrate,
             check_ready=check_ready,
-            describe=lambda: chain(readiness.describe(), moving_in.describe(AdoptedSessions(engine), clock.now())),
+            describe=lambda: chain(stores.describe(), moving_in.describe(count_adopted, clock.now())),
+            elsewhere=lambda url: _elsewhere(settings, url),
             public_keys=keys.public_keys,
         ),
         metrics=metrics,
+        moving_in=moving_in,
     )
+
+
+def _elsewhere(settings: Settings, url: str) -> Operations:
+    own = ("users_table", "users_id_column", "users_active_column", "users_claims", "users_database_url")
+    own_too = (*own, *AdoptionSettings.model_fields, "rotation_durability", "demo")
+    changes = {name: Settings.model_fields[name].default for name in own_too}
+    try:
+        return build(settings.model_copy(update=changes | {"database_url": SecretStr(url)})).operations
+    except SettingsError as error:
+        raise ValueError(*error.problems) from None
 
 
 def _keys(settings: Settings) -> KeyRing:
@@ -179,10 +173,3 @@ def _about(settings: Settings) -> dict[str, dict[str, str]]:
         "nuovo_build_info": {"version": version("nuovo"), "python": python_version()},
         "nuovo_settings_info": {name: str(value).lower() for name, value in told.items()},
     }
-
-
-def _engine(url: str, settings: Settings, name: str) -> Engine:
-    try:
-        return open_engine(url, sync_every_write=settings.rotation_durability == "disk")
-    except InvalidDatabaseUrlError as error:
-        raise SettingsError([f"{PREFIX}{name} {error}"]) from None

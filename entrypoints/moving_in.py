@@ -6,6 +6,7 @@ from pydantic import SecretStr
 
 from domain.model.adoption import Scheme
 from domain.model.tokens import AccessToken
+from domain.use_cases.count_adopted_sessions import CountAdoptedSessions
 from entrypoints.cli.output import at
 from entrypoints.settings import PREFIX, Settings, SettingsError
 from infrastructure.adoption import flask_jwt_extended, simplejwt
@@ -13,7 +14,6 @@ from infrastructure.adoption.access_tokens import AccessClaims, CompatibleTokenC
 from infrastructure.adoption.jwt_tokens import JwtTokens
 from infrastructure.adoption.several import SeveralForeignTokens
 from infrastructure.adoption.signed_claims import SignedClaims, UnusableKeyError
-from infrastructure.peewee.adopted_sessions import AdoptedSessions
 from infrastructure.peewee.blocklists import (
     PeeweeBlocklist,
     blocklist_table,
@@ -30,10 +30,10 @@ from ports.token_codec import TokenCodec
 class MovingIn:
     """The systems that the settings name, over the users' database. Nothing is connected yet."""
 
-    def __init__(self, settings: Settings, users_engine: Engine) -> None:
-        """Raise `SettingsError` for a key that cannot be used."""
+    def __init__(self, settings: Settings, users_engine: Engine | None) -> None:
+        """Raise `SettingsError` for a key that cannot be used, or if there is no database for tables that are read."""
         self._settings = settings
-        self.engine = users_engine
+        self._users_engine = users_engine
         self._inspections: list[Callable[[], object]] = []
         self.flask = self._flask_tokens()
         self.simplejwt = self._simplejwt_tokens()
@@ -45,16 +45,23 @@ class MovingIn:
         }
         self.foreign = SeveralForeignTokens({scheme: tokens for scheme, tokens in found.items() if tokens is not None})
 
+    @property
+    def engine(self) -> Engine:
+        """The users' database. Raises `SettingsError` if there is none."""
+        if self._users_engine is None:
+            raise SettingsError([f"{PREFIX}USERS_DATABASE_URL must name the database of the old application's tables"])
+        return self._users_engine
+
     def inspect(self) -> None:
         """Raise `StoreUnavailableError`, in words, if what the old systems had revoked cannot be read."""
         for inspection in self._inspections:
             inspection()
 
-    def describe(self, adopted: AdoptedSessions, now: int) -> Iterator[str]:
+    def describe(self, count: CountAdoptedSessions, now: int) -> Iterator[str]:
         """Yield in words how far the move has come. Raises `StoreUnavailableError`."""
         if self._settings.adopts:
             self.inspect()
-            yield from self._state(adopted, now)
+            yield from self._state(count, now)
 
     def compatible(self, tokens: TokenCodec) -> TokenCodec:
         """Return a codec whose access tokens say what the old libraries look for."""
@@ -76,8 +83,8 @@ class MovingIn:
                 return OldKeyTokenCodec(tokens, wanted, old.signed, issuer=issuer, audience=audience)
         return CompatibleTokenCodec(tokens, wanted) if wanted else tokens
 
-    def _state(self, adopted: AdoptedSessions, now: int) -> Iterator[str]:
-        live = {each.scheme: each for each in adopted.live(now=now)}
+    def _state(self, count: CountAdoptedSessions, now: int) -> Iterator[str]:
+        live = {each.scheme: each for each in count(now=now)}
         for scheme in self.foreign.schemes:
             of_scheme = live.get(scheme)
             if of_scheme is None:

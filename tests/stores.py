@@ -18,15 +18,27 @@ from infrastructure.peewee.database_url import open_engine
 from infrastructure.peewee.rotations import PeeweeRotations
 from infrastructure.peewee.schema import Schema
 from infrastructure.peewee.sessions import PeeweeSessions
+from infrastructure.peewee.transfer import PeeweeTransfer
 from infrastructure.peewee.users import PeeweeUserDirectory, PeeweeUsers, UsersTable
+from infrastructure.redis.address import Address
+from infrastructure.redis.cluster import Cluster
+from infrastructure.redis.keys import Place
+from infrastructure.redis.rotations import RedisRotations
+from infrastructure.redis.schema import RedisSchema
+from infrastructure.redis.sessions import RedisSessions
+from infrastructure.redis.transfer import RedisTransfer
+from infrastructure.redis.users import RedisUsers
 from infrastructure.two_places import RotationsInTwoPlaces
 from ports.rotations import Rotations
 from ports.sessions import Sessions
+from ports.transfer import Transfer
 from ports.user_directory import UserDirectory
 from ports.users import Users
 from tests.fakes.sessions import FakeSessions
+from tests.fakes.transfer import FakeTransfer
 from tests.fakes.users import FakeUsers
 from tests.postgres import PostgresServer
+from tests.redis.servers import Servers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +49,7 @@ class Store:
     users: Users
     directory: UserDirectory
     rotations: Rotations
+    transfer: Transfer
     migrate: Callable[[], object]
     close: Callable[[], None] = lambda: None
     """Give back what it holds in the calling thread. It can be used again afterwards."""
@@ -66,7 +79,9 @@ class Kind(ABC):
 
     def new(self) -> str:
         """Return the URL of a new place, migrated and empty."""
-        url = self.blank()
+        return self._migrated(self.blank())
+
+    def _migrated(self, url: str) -> str:
         store = self.open(url)
         store.migrate()
         store.close()
@@ -99,6 +114,7 @@ class InMemory(Kind):
             users=users,
             directory=users,
             rotations=RotationsInTwoPlaces(users, sessions),
+            transfer=FakeTransfer(sessions),
             migrate=lambda: None,
         )
         return url
@@ -126,6 +142,7 @@ class _Peewee(Kind):
             users=users,
             directory=PeeweeUserDirectory(engine),
             rotations=PeeweeRotations(users, restoring=RotationsInTwoPlaces(users, sessions)),
+            transfer=PeeweeTransfer(engine),
             migrate=Schema(engine).migrate,
             close=engine.drop_connection,
         )
@@ -213,7 +230,57 @@ class Postgres(_Peewee):
             connection.execute(statement)
 
 
-KINDS: dict[str, type[Kind]] = {"fake": InMemory, "sqlite": Sqlite, "postgres": Postgres}
+class RedisCluster(Kind):
+    """Servers that are started when they are first needed. There is nothing like a database in a cluster of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._shared: Servers | None = None
+        self._small: list[Servers] = []
+
+    def blank(self) -> str:
+        """Start as few servers as can confirm a write."""
+        self._small.append(Servers(masters=1, replicas=1))
+        self._small[-1].create()
+        return self._small[-1].url
+
+    def shared(self) -> str:
+        """Return the one whole cluster that this process has for its tests, emptied."""
+        if self._shared is None:
+            self._shared = Servers()
+            self._shared.create()
+        self._shared.empty()
+        return self._migrated(self._shared.url)
+
+    def open(self, url: str) -> Store:
+        cluster = Cluster(Address.parse(url))
+        sessions, users = RedisSessions(cluster), RedisUsers(cluster)
+        return Store(
+            sessions=sessions,
+            users=users,
+            directory=users,
+            rotations=RedisRotations(sessions, restoring=RotationsInTwoPlaces(users, sessions)),
+            transfer=RedisTransfer(cluster),
+            migrate=RedisSchema(cluster).migrate,
+            close=cluster.close,
+        )
+
+    def put_back(self, url: str, session_id: str, seconds: int) -> None:
+        cluster = Cluster(Address.parse(url))
+        owner = RedisSessions(cluster).owner_of(session_id)
+        assert owner is not None
+        place = Place(owner, session_id)
+        cluster.call(place.bucket, ("HINCRBY", place.session, "issued_at", -seconds))
+        cluster.close()
+
+    def remove(self) -> None:
+        for servers in filter(None, (self._shared, *self._small)):
+            servers.remove()
+
+
+_ALL: dict[str, type[Kind]] = {"fake": InMemory, "sqlite": Sqlite, "postgres": Postgres, "redis": RedisCluster}
+_CHOSEN = os.environ.get("NUOVO_TEST_STORES", "fake,sqlite,postgres").split(",")
+KINDS = {name: _ALL[name] for name in _CHOSEN}
 SERVED = tuple(name for name, kind in KINDS.items() if kind.is_served)
 
 
@@ -221,7 +288,7 @@ class Stores:
     """A kind of each name, for one process of tests."""
 
     def __init__(self, folder: Path) -> None:
-        self._kinds = {name: kind(folder) for name, kind in KINDS.items()}
+        self._kinds = {name: kind(folder) for name, kind in _ALL.items()}
 
     def __getitem__(self, name: str) -> Kind:
         return self._kinds[name]

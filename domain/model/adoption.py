@@ -49,6 +49,12 @@ class ForeignToken:
         return {"iss": self.scheme.value, "exp": self.token.expires_at, **self.claims}
 
 
+def origin_of(claims: Claims) -> tuple[str, int] | None:
+    """Return the scheme of a session that begins with `claims`, and when its old token expires; `None` for another."""
+    scheme, expires_at = claims.get("iss"), claims.get("exp")
+    return (scheme, expires_at) if isinstance(scheme, str) and isinstance(expires_at, int) else None
+
+
 def adopted(
     scheme: Scheme,
     id_: str,

@@ -70,5 +70,9 @@ class InvalidClaimsError(NuovoError):
     """A sign-in with claims that no access token can carry. The message names the claim and holds no value."""
 
 
+class UnknownPlaceError(NuovoError):
+    """A place to go on from that no earlier run can have given."""
+
+
 class StoreUnavailableError(NuovoError):
     """The database is away, locked, full, or not migrated. Nothing is known about the token: try again."""

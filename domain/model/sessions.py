@@ -160,6 +160,19 @@ class Session:
             self, revoked_at=at, revocation_reason=reason, kept_until=max(self.kept_until, self.token.ends_at)
         )
 
+    def joined(self, other: "Session") -> "Session":
+        """Return what two stores know of one session: the further generation, and that it is over if either does."""
+        further = self if self.token.generation >= other.token.generation else other
+        ended = self if self.revoked_at is not None else other
+        return replace(
+            further,
+            kept_until=max(self.kept_until, other.kept_until),
+            device=self.device or other.device,
+            claims=self.claims or other.claims,
+            revoked_at=ended.revoked_at,
+            revocation_reason=ended.revocation_reason,
+        )
+
     def is_young(self, *, now: int, grace: int) -> bool:
         """Tell whether the session rotated at most `grace` seconds ago. One that never did is not young."""
         return self.token.generation > FIRST_GENERATION and self.rotated_within(grace, now=now)

@@ -2,6 +2,7 @@
 
 import click
 
+from entrypoints.cli.copy import copy
 from entrypoints.cli.maintenance import check, migrate
 from entrypoints.cli.operations import OpenOperations
 from entrypoints.cli.purge import purge
@@ -23,4 +24,5 @@ def create_cli(open_operations: OpenOperations, *, keys: click.Group) -> click.G
 
     for command in (serve, migrate, check, users, sessions, keys, purge):
         nuovo.add_command(command)
+    sessions.add_command(copy)
     return nuovo

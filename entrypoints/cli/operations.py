@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from domain.use_cases.service import Service
+from ports.clock import Clock
 from ports.sessions import Sessions
+from ports.transfer import Transfer
 from ports.user_directory import UserDirectory
 from ports.users import Users
 
@@ -14,7 +16,9 @@ class Operations:
     """The use cases and tools of an operator, wired to one database."""
 
     service: Service
+    clock: Clock
     sessions: Sessions
+    transfer: Transfer
     users: Users
     directory: UserDirectory
     reads_directory: bool
@@ -23,6 +27,8 @@ class Operations:
     """Apply pending migrations and return their names."""
     check_ready: Callable[[], None]
     """Raise `StoreUnavailableError` unless the service could do its work."""
+    elsewhere: Callable[[str], "Operations"]
+    """Return the same on another database, with the built-in users; `ValueError`, in words, if its URL is of no use."""
     describe: Callable[[], Iterable[str]]
     """Do as `check_ready`, and tell in words what the service works with and what it cannot do."""
     public_keys: Mapping[str, object]

@@ -13,7 +13,6 @@ from infrastructure.peewee.statement import slot
 from infrastructure.peewee.tables import SESSION_COLUMNS, Expression, cut_offs, purges, sessions
 
 _PURGE_BATCH = 500
-ADOPTED_MARK = '{"iss":"'
 EVERYBODY = ""
 """Stands for all users where a cut-off is kept: no user is called so."""
 
@@ -53,7 +52,7 @@ def rotate(off_disk: Expression | None) -> Expression:
             sessions.parent_generation: slot("parent_generation"),
             sessions.issued_at: slot("issued_at"),
             sessions.expires_at: slot("expires_at"),
-            sessions.kept_until: _larger(sessions.kept_until, slot("kept_until")),
+            sessions.kept_until: larger(sessions.kept_until, slot("kept_until")),
         }
     ).where(*conditions)
 
@@ -117,7 +116,7 @@ def end() -> Expression:
         {
             sessions.revoked_at: slot("at"),
             sessions.revocation_reason: slot("reason"),
-            sessions.kept_until: _larger(sessions.kept_until, sessions.ends_at),
+            sessions.kept_until: larger(sessions.kept_until, sessions.ends_at),
         }
     ).where(_IS_SESSION & sessions.revoked_at.is_null())
 
@@ -125,11 +124,11 @@ def end() -> Expression:
 def end_all() -> Expression:
     """Write the user's cut-off; spare a session only if an earlier cut-off has not ended it."""
     latest_start = sessions.select(fn.MAX(sessions.started_at)).where(sessions.user_id == slot("user_id"))
-    ended_at = _larger(slot("at"), fn.COALESCE(latest_start, slot("at")))
-    is_alive = (cut_offs.spared == _excluded("spared")) | fn.EXISTS(
+    ended_at = larger(slot("at"), fn.COALESCE(latest_start, slot("at")))
+    is_alive = (cut_offs.spared == excluded("spared")) | fn.EXISTS(
         sessions.select(_ONE).where(
             (sessions.user_id == cut_offs.user_id)
-            & (sessions.session_id == _excluded("spared"))
+            & (sessions.session_id == excluded("spared"))
             & (sessions.started_at > cut_offs.ended_at)
         )
     )
@@ -139,8 +138,8 @@ def end_all() -> Expression:
     ).on_conflict(
         conflict_target=[cut_offs.user_id],
         update={
-            cut_offs.ended_at: _larger(cut_offs.ended_at, _excluded("ended_at")),
-            cut_offs.spared: Case(None, [(is_alive, _excluded("spared"))], None),
+            cut_offs.ended_at: larger(cut_offs.ended_at, excluded("ended_at")),
+            cut_offs.spared: Case(None, [(is_alive, excluded("spared"))], None),
         },
     )
 
@@ -149,7 +148,7 @@ def end_everybody() -> Expression:
     """Write everybody's cut-off."""
     return cut_offs.insert({cut_offs.user_id: EVERYBODY, cut_offs.ended_at: slot("started_by")}).on_conflict(
         conflict_target=[cut_offs.user_id],
-        update={cut_offs.ended_at: _larger(cut_offs.ended_at, _excluded("ended_at"))},
+        update={cut_offs.ended_at: larger(cut_offs.ended_at, excluded("ended_at"))},
     )
 
 
@@ -176,18 +175,6 @@ def list_live() -> Expression:
     )
 
 
-def list_adopted() -> Expression:
-    """Read the claims of live sessions that begin with `iss`, which no sign-in can give, some hundred after a key."""
-    is_adopted = fn.SUBSTR(sessions.claims, 1, len(ADOPTED_MARK)) == ADOPTED_MARK
-    after = Tuple(slot("after_user"), slot("after_session"))
-    return (
-        _live(sessions.user_id, sessions.session_id, sessions.claims)
-        .where(is_adopted & (after < _KEY))
-        .order_by(sessions.user_id, sessions.session_id)
-        .limit(_PURGE_BATCH)
-    )
-
-
 def _live(*columns: Expression) -> Expression:
     is_cut_off = _is_cut_off(sessions.user_id, sessions.session_id, sessions.started_at)
     return sessions.select(*columns).where(
@@ -204,7 +191,7 @@ def mark_purge() -> Expression:
     """Write down how far a purge goes, and never less than before."""
     return purges.insert({purges.id: 1, purges.purged_until: slot("until")}).on_conflict(
         conflict_target=[purges.id],
-        update={purges.purged_until: _larger(purges.purged_until, _excluded("purged_until"))},
+        update={purges.purged_until: larger(purges.purged_until, excluded("purged_until"))},
     )
 
 
@@ -230,11 +217,11 @@ def purge_cut_offs() -> Expression:
     return cut_offs.delete().where(cut_offs.ended_at <= slot("until") - MAX_SESSION_TTL)
 
 
-def _excluded(column: str) -> Expression:
+def excluded(column: str) -> Expression:
     """Return the value that an insert would have written, in the words that both databases share."""
     return SQL(f'EXCLUDED."{column}"')
 
 
-def _larger(a: Expression, b: Expression) -> Expression:
+def larger(a: Expression, b: Expression) -> Expression:
     """Return the larger of two values: SQLite says MAX, PostgreSQL says GREATEST, both say CASE."""
     return Case(None, [(a > b, a)], b)

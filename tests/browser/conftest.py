@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
-from tests.browser.programs import nginx
 from tests.browser.site import Site
+from tests.e2e.nginx import program as nginx
 from tests.e2e.server import NUOVO, Nuovo
 
 if TYPE_CHECKING:

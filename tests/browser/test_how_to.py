@@ -18,9 +18,10 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.conftest import claims_of, cookies, open_app
 from tests.browser.how_to import snippets, write_snippet
-from tests.browser.programs import free_port, running, running_nginx
+from tests.browser.programs import running
 from tests.browser.site import Site
 from tests.e2e.client import REFRESH_COOKIE, Answer, Client
+from tests.e2e.nginx import Nginx, free_port
 from tests.e2e.server import Nuovo, clean_environment
 
 USERS_PY = """
@@ -168,7 +169,7 @@ def test_the_frontend_with_react(
 @pytest.fixture
 def proxied(serve: Callable[..., Nuovo], tmp_path: Path, site: Site) -> Iterator[str]:
     """Run the whole arrangement of the page: nginx, the application's files, its login, its API and Nuovo."""
-    port, login_port = free_port(), free_port()
+    login_port = free_port()
     (tmp_path / "app").mkdir()
     write_snippet("index.html", tmp_path / "app")
     write_snippet("app.js", tmp_path / "app")
@@ -183,26 +184,23 @@ def proxied(serve: Callable[..., Nuovo], tmp_path: Path, site: Site) -> Iterator
         capture_output=True,
     )
     nuovo = serve()
-    configuration = write_snippet(
-        "nginx.conf",
+    upstream = urlsplit(nuovo.url).netloc
+    proxy = Nginx(
         tmp_path,
-        **{
-            "listen 443 ssl": f"listen 127.0.0.1:{port} ssl",
-            "127.0.0.1:8000": urlsplit(nuovo.url).netloc,
+        nuovo=(upstream, upstream),
+        replaced={
             "127.0.0.1:8001": f"127.0.0.1:{login_port}",
             "127.0.0.1:8002": f"127.0.0.1:{site.port}",
-            "/etc/ssl/app.example.org.pem": str(certificate),
-            "/etc/ssl/app.example.org.key": str(key),
-            "/srv/app": str(tmp_path / "app"),
             "client_body_timeout 10s": "client_body_timeout 1s",
         },
+        tls=(certificate, key),
     )
     environment = {"NUOVO_URL": nuovo.url, "NUOVO_SERVICE_CREDENTIAL": nuovo.service_credential}
     gunicorn = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{login_port}", "login:app"]
     with ExitStack() as stack:
         stack.enter_context(running(gunicorn, login_port, tmp_path, environment))
-        stack.enter_context(running_nginx(configuration, port))
-        yield f"localhost:{port}"
+        stack.enter_context(proxy)
+        yield f"localhost:{proxy.public}"
 
 
 class Visitor:
@@ -283,7 +281,7 @@ def test_nginx_keeps_the_start_of_sessions_inside(visitor: Visitor, serve: Calla
 
 
 def test_stalled_clients_hold_nobody_up_and_are_cut_off(visitor: Visitor) -> None:
-    """More of them than Nuovo has threads: nginx waits for their requests, and not for long."""
+    """More of them than Nuovo has workers: nginx waits for their requests, and not for long."""
     token = visitor.log_in()
     half = b"POST /refresh_token HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf of the"
     with ExitStack() as stack:

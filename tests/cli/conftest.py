@@ -12,7 +12,10 @@ from entrypoints.cli.app import create_cli
 from entrypoints.cli.keys import keys_group
 from entrypoints.cli.operations import Operations
 from infrastructure.authlib.keys import generate_private_key, public_half
+from ports.transfer import Transfer
 from tests.fakes.service import FakeService
+from tests.fakes.sessions import FakeSessions
+from tests.fakes.transfer import FakeTransfer
 
 Nuovo = Callable[..., Result]
 SETTINGS = [("NUOVO_SECRET_KEY", "…"), ("NUOVO_REPLAY_GRACE", "30")]
@@ -23,9 +26,13 @@ class Opener:
 
     def __init__(self, service: FakeService) -> None:
         self.service = service
+        assert isinstance(service.sessions, FakeSessions)
+        self.transfer: Transfer = FakeTransfer(service.sessions)
         self.problems: list[str] = []
         self.migrations = ["0001_sessions"]
         self.trouble: str | None = None
+        self.elsewhere: dict[str, Opener] = {}
+        """The other databases that there are, by URL."""
         self.reads_directory = True
         self.public_keys: Mapping[str, object] = {"keys": []}
 
@@ -35,16 +42,24 @@ class Opener:
         service = self.service
         operations = Operations(
             service=service,
+            clock=service.clock,
             sessions=service.sessions,
+            transfer=self.transfer,
             users=service.users,
             directory=service.users,
             reads_directory=self.reads_directory,
             migrate=self._migrate,
             check_ready=self._check_ready,
+            elsewhere=self._elsewhere,
             describe=self._describe,
             public_keys=self.public_keys,
         )
         return operations, SETTINGS
+
+    def _elsewhere(self, url: str) -> Operations:
+        if url not in self.elsewhere:
+            raise ValueError("NUOVO_DATABASE_URL must begin with sqlite:/// or postgresql://")
+        return self.elsewhere[url](None)[0]
 
     def _migrate(self) -> list[str]:
         self._check_ready()

@@ -6,8 +6,11 @@ import pytest
 
 from tests.e2e.client import Client
 from tests.e2e.database import Beside, Databases
+from tests.e2e.nginx import GRANIAN, InnerDoor
 from tests.e2e.server import Nuovo
 from tests.stores import SERVED, Stores
+
+_SERVER: type[Nuovo] = InnerDoor if GRANIAN else Nuovo
 
 
 @pytest.fixture(params=SERVED)
@@ -36,7 +39,7 @@ def serve(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Ite
         key = (kind, *sorted(environment.items()))
         if key not in running:
             folder = tmp_path_factory.mktemp("service")
-            running[key] = Nuovo(folder, databases.new(kind), workers=2, environment=environment).start()
+            running[key] = _SERVER(folder, databases.new(kind), workers=2, environment=environment).start()
         return running[key]
 
     yield get

@@ -1,6 +1,8 @@
 """The service behind nginx, with the configuration that the documentation has (`deploy/nginx`)."""
 
 import os
+import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -12,9 +14,12 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from tests.e2e.server import Nuovo, clean_environment, wait_for
+from tests.e2e.server import SCRIPTS, Nuovo, clean_environment, wait_for
 
 CONFIGURATION = Path(__file__).parents[2] / "deploy" / "nginx"
+DOCUMENTATION = Path(__file__).parents[2] / "docs" / "how-to"
+GRANIAN = os.environ.get("NUOVO_TEST_SERVER") == "granian"
+"""Whether Granian is behind nginx, instead of gunicorn (`tox -e granian`)."""
 _SOCKET = "server unix:/run/nuovo/nuovo.sock max_fails=0"
 _KINDS = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 
@@ -27,8 +32,18 @@ def program() -> str | None:
 class Nginx:
     """One nginx on free ports, in a folder that gets all of its files. Skips the test where there is none."""
 
-    def __init__(self, folder: Path, *, nuovo: tuple[str, str], replaced: Mapping[str, str] | None = None) -> None:
-        """Take where the two servers of the upstream listen, and what else of `nuovo.conf` is to be replaced."""
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        nuovo: tuple[str, str],
+        replaced: Mapping[str, str] | None = None,
+        tls: tuple[Path, Path] | None = None,
+    ) -> None:
+        """Take where the two servers of the upstream listen, and what else of `nuovo.conf` is to be replaced.
+
+        `tls` is a certificate and its key; without them the public door speaks plain HTTP.
+        """
         if program() is None:
             pytest.skip("no nginx here")
         self._folder = folder
@@ -40,9 +55,9 @@ class Nginx:
         (pages / "index.html").touch()
         mine = {
             "/srv/app": str(pages),
-            "listen 443 ssl;": f"listen 127.0.0.1:{self.public};",
-            "ssl_certificate /etc/ssl/app.example.org.pem;": "",
-            "ssl_certificate_key /etc/ssl/app.example.org.key;": "",
+            "listen 443 ssl;": f"listen 127.0.0.1:{self.public}{' ssl' if tls else ''};",
+            "ssl_certificate /etc/ssl/app.example.org.pem;": f"ssl_certificate {tls[0]};" if tls else "",
+            "ssl_certificate_key /etc/ssl/app.example.org.key;": f"ssl_certificate_key {tls[1]};" if tls else "",
             "listen 127.0.0.1:8000;": f"listen 127.0.0.1:{self.inner};",
             f"{_SOCKET};\n    {_SOCKET};": f"server {nuovo[0]} max_fails=0;\n    server {nuovo[1]} max_fails=0;",
             "/var/log/nginx/nuovo.log": str(self.log),
@@ -126,7 +141,7 @@ class ProxiedNuovo(Nuovo):
 
     def spawn(self, command: tuple[str, ...] | None = None) -> None:
         """Start both, and return when both listen."""
-        super().spawn(command)
+        super().spawn(command or (self._granian() if GRANIAN else None))
         self.nginx.__enter__()
         self.url = f"http://127.0.0.1:{self.nginx.public}"
 
@@ -135,8 +150,26 @@ class ProxiedNuovo(Nuovo):
         self.nginx.stop()
         super().kill()
 
+    def _granian(self) -> tuple[str, ...]:
+        """Return the command of docs/how-to/granian.md."""
+        text = (DOCUMENTATION / "granian.md").read_text(encoding="utf-8")
+        (command,) = re.findall(r"^    (granian (?:.*\\\n)*.*)$", text, re.MULTILINE)
+        own = {"/run/nuovo/nuovo.sock": self.bind.removeprefix("unix:"), "--workers 2": f"--workers {self.workers}"}
+        for old, new in own.items():
+            assert old in command, f"granian.md: no {old}"
+            command = command.replace(old, new)
+        return (str(SCRIPTS / "granian"), *shlex.split(command.replace("\\\n", ""))[1:])
 
-SERVERS: dict[str, type[Nuovo]] = {"bare": Nuovo, "behind nginx": ProxiedNuovo}
+
+class InnerDoor(ProxiedNuovo):
+    """The same, seen by a service of one's own."""
+
+    def spawn(self, command: tuple[str, ...] | None = None) -> None:
+        super().spawn(command)
+        self.url = self.inner_url
+
+
+SERVERS: dict[str, type[Nuovo]] = {"behind nginx": ProxiedNuovo} | ({} if GRANIAN else {"bare": Nuovo})
 """The ways in which tests reach the service."""
 
 

@@ -23,7 +23,7 @@ NUOVO = str(SCRIPTS / "nuovo")
 USER = "ada"
 _INHERITED = ("PATH", "TMPDIR", "LANG", "COVERAGE_")
 """Prefixes of what the service gets of the environment of the tests: no PYTHONPATH, no setting of its own."""
-_LISTENING = re.compile(r"Listening at: (http://[\d.]+:\d+|unix:\S+) ")
+_LISTENING = re.compile(r"Listening at: (?:http://)?([\d.]+:\d+|unix:\S+)\s")
 _PATIENCE = 30.0
 """Seconds until something that must happen counts as never happening. Nothing waits longer than it has to."""
 
@@ -119,7 +119,7 @@ class Nuovo:
         except BaseException:
             self.kill()
             raise
-        self.url = listening[1]
+        self.url = f"http://{listening[1]}"
 
     def await_ok(self, path: str) -> None:
         """Return when `path` answers 200."""
@@ -209,7 +209,7 @@ class Nuovo:
 
     def _listening(self) -> re.Match[str] | None:
         ended = self._process is None or self._process.poll() is not None
-        listening = _LISTENING.search(self.log_text)
+        listening = _LISTENING.search(self.log_text + self.output)
         assert listening or not ended, f"it ended before it listened:\n{self.log_text}"
         return listening
 

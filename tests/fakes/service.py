@@ -16,7 +16,7 @@ from tests.fakes.sessions import FakeSessions
 from tests.fakes.token_codec import FakeTokenCodec
 from tests.fakes.users import FakeUsers
 
-_PORTS = ("clock", "tokens", "users", "sessions", "log")
+_PORTS = ("clock", "tokens", "users", "sessions", "log", "foreign")
 LOGIN = Actor(kind=ActorKind.SERVICE, name="login")
 
 

@@ -137,7 +137,7 @@ def test_no_part_of_a_secret_leaves_the_service(toured: Tour) -> None:
     assert len(toured.error_pages) > 100
     assert canaries.found_in("\n".join(toured.error_pages)) == []
     log = nuovo.log_text
-    for word in ("session_started", "refresh_rotated", "session_revoked", "refresh_refused", "bad_signature"):
+    for word in ("session_started", "refresh_rotated", "session_ended", "refresh_refused", "bad_signature"):
         assert word in log, "a log that says nothing proves nothing"
     assert "Traceback" not in log
     if nuovo.environment["NUOVO_LOG_FORMAT"] == "json":

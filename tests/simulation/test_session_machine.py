@@ -24,7 +24,7 @@ from tests.simulation.model import Rules, State, at, refreshed
 from tests.wrong import rules, stores
 
 SETTINGS = settings(
-    max_examples=1_000 if STRESS else 60,
+    max_examples=1_000 if STRESS else 40,
     stateful_step_count=60 if STRESS else 40,
     deadline=None,
     database=None,

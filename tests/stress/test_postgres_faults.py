@@ -25,7 +25,7 @@ from tests.stress.history import Event
 from tests.stress.stories import ENDING, EVERY, HONEST
 
 _RULES = Rules(grace=1)
-_SHORT_GRACE = {"NUOVO_REPLAY_GRACE": "1"}
+_SHORT_GRACE = {"NUOVO_REPLAY_GRACE": f"{_RULES.grace}"}
 """So that sessions rotate often, and repeat in between."""
 _RECOVERY_LIMIT = 5
 

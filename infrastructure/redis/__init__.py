@@ -1,0 +1,1 @@
+"""Sessions, and the built-in users, on the Redis Cluster protocol."""
