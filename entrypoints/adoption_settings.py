@@ -3,7 +3,7 @@
 A setting has the name that the old library gives it, after the beginning for that library.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, SecretStr, StringConstraints
@@ -15,6 +15,7 @@ _FLASK = "NUOVO_ADOPT_FLASK_JWT_EXTENDED"
 _SIMPLEJWT = "NUOVO_ADOPT_SIMPLEJWT"
 _TOOLKIT = "NUOVO_ADOPT_OAUTH_TOOLKIT"
 
+_OWN_PATHS = {"/refresh_token", "/revoke_token", "/sessions", "/metrics", "/docs", "/openapi.json", "/client.js"}
 _Path = Annotated[str, StringConstraints(pattern=r"^(/[A-Za-z0-9._~-]+)+/?$")]
 _CookieName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
 _CookiePath = Annotated[str, StringConstraints(pattern=r"^/[\x21-\x3a\x3c-\x7e]*$")]
@@ -81,29 +82,45 @@ class AdoptionSettings(BaseModel):
 
     def adoption_problems(self, own_secrets: set[str]) -> Iterator[str]:
         """Yield in words what does not go together. `own_secrets` are those that this service signs with or trusts."""
-        for name, key in ((_FLASK, self.adopt_flask_jwt_extended_key), (_SIMPLEJWT, self.adopt_simplejwt_key)):
+        keys = {_FLASK: self.adopt_flask_jwt_extended_key, _SIMPLEJWT: self.adopt_simplejwt_key}
+        for name, key in keys.items():
             # APPSEC: whoever else holds a key can sign with it: it must never make a refresh token of this service.
             if key is not None and key.get_secret_value() in own_secrets:
-                yield (
-                    f"{name}_KEY is a secret of Nuovo's own; the old application's key must stay the old application's:"
-                    " give Nuovo new ones"
-                )
-        for name, path, source in (
-            (_FLASK, self.adopt_flask_jwt_extended_path, self.adopt_flask_jwt_extended_key),
-            (_SIMPLEJWT, self.adopt_simplejwt_path, self.adopt_simplejwt_key),
-        ):
-            if path is not None and source is None:
-                yield f"{name}_PATH needs {name}_KEY"
-        if self.adopt_oauth_toolkit_path is not None and not self.adopt_oauth_toolkit:
-            yield f"{_TOOLKIT}_PATH needs {_TOOLKIT}=true"
-        signing = {
-            _FLASK: (self.adopt_flask_jwt_extended_signs_access_tokens, self.adopt_flask_jwt_extended_key),
-            _SIMPLEJWT: (self.adopt_simplejwt_signs_access_tokens, self.adopt_simplejwt_key),
-        }
-        if all(is_on for is_on, _ in signing.values()):
-            yield f"{_FLASK}_SIGNS_ACCESS_TOKENS and {_SIMPLEJWT}_SIGNS_ACCESS_TOKENS: one key signs; set one of them"
-        for name, (is_on, key) in signing.items():
-            if is_on and key is None:
-                yield f"{name}_SIGNS_ACCESS_TOKENS needs {name}_KEY"
+                yield f"{name}_KEY is a secret of Nuovo's own; that stays Nuovo's alone: give Nuovo new ones"
+        yield from self._signing_problems(keys)
+        yield from self._path_problems(keys)
         if not self.adopt_flask_jwt_extended_token_location:
             yield f"{_FLASK}_TOKEN_LOCATION must name headers, cookies or both"
+
+    def _signing_problems(self, keys: Mapping[str, SecretStr | None]) -> Iterator[str]:
+        signs = {
+            _FLASK: self.adopt_flask_jwt_extended_signs_access_tokens,
+            _SIMPLEJWT: self.adopt_simplejwt_signs_access_tokens,
+        }
+        signing = [f"{name}_SIGNS_ACCESS_TOKENS" for name, is_on in signs.items() if is_on]
+        if getattr(self, "access_token_key", None) is not None:
+            signing.insert(0, "NUOVO_ACCESS_TOKEN_KEY")
+        if len(signing) > 1:
+            yield f"{' and '.join(signing)}: one key signs; set one of them"
+        for name, is_on in signs.items():
+            if is_on and keys[name] is None:
+                yield f"{name}_SIGNS_ACCESS_TOKENS needs {name}_KEY"
+
+    def _path_problems(self, keys: Mapping[str, SecretStr | None]) -> Iterator[str]:
+        named = {
+            f"{_FLASK}_PATH": self.adopt_flask_jwt_extended_path,
+            f"{_SIMPLEJWT}_PATH": self.adopt_simplejwt_path,
+            f"{_TOOLKIT}_PATH": self.adopt_oauth_toolkit_path,
+            f"{_TOOLKIT}_INTROSPECTION_PATH": self.adopt_oauth_toolkit_introspection_path,
+        }
+        paths = {name: path for name, path in named.items() if path is not None}
+        for name, key in keys.items():
+            if f"{name}_PATH" in paths and key is None:
+                yield f"{name}_PATH needs {name}_KEY"
+        if f"{_TOOLKIT}_PATH" in paths and not self.adopt_oauth_toolkit:
+            yield f"{_TOOLKIT}_PATH needs {_TOOLKIT}=true"
+        for name, path in paths.items():
+            if path in _OWN_PATHS:
+                yield f"{name}: {path} is an endpoint of Nuovo's own"
+        if len(set(paths.values())) < len(paths):
+            yield f"{', '.join(paths)}: two of them are one path"
