@@ -75,9 +75,7 @@ class MovedTo:
 
 @contextmanager
 def serving(nuovo: MovedTo) -> Iterator[str]:
-    """Answer on a port of this machine, and return the address."""
-    from werkzeug.serving import make_server  # noqa: PLC0415  where the libraries are
-
+    """Let Nuovo answer on a port of this machine, and return the address."""
     app = nuovo.built.app()
 
     def answer(environ: Any, start_response: Any) -> list[bytes]:
@@ -86,8 +84,17 @@ def serving(nuovo: MovedTo) -> Iterator[str]:
         finally:
             nuovo.close()  # what this thread has opened
 
+    with serving_wsgi(answer) as url:
+        yield url
+
+
+@contextmanager
+def serving_wsgi(app: Any) -> Iterator[str]:
+    """Let an application answer on a port of this machine, and return the address."""
+    from werkzeug.serving import make_server  # noqa: PLC0415  where the libraries are
+
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = make_server("127.0.0.1", 0, answer)
+    server = make_server("127.0.0.1", 0, app)
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
