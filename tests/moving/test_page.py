@@ -1,8 +1,11 @@
-"""`docs/how-to/moving-in.md`, executed: its settings start Nuovo, its lines are set in the applications, nginx runs its blocks."""
+"""`docs/how-to/moving-in.md`, executed.
 
+Its settings start Nuovo, its lines are set in the applications, and nginx runs its blocks.
+"""
+
+import os
 import re
 import subprocess
-
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -183,7 +186,7 @@ def nginx(folder: Path, locations: str, nuovo: str, api: str) -> Iterator[str]:
     """Run nginx with the page's own blocks in front of both, and return its address."""
     if program() is None:
         pytest.skip("no nginx here")
-    port, user = free_port(), "user root;" if __import__("os").geteuid() == 0 else ""
+    port, user = free_port(), "user root;" if os.geteuid() == 0 else ""
     text = CONFIGURATION.format(
         folder=folder,
         user=user,
@@ -226,6 +229,7 @@ def test_nginx_switches_the_refresh_endpoint(
     assert requests().get(f"{url}/me", headers=bearer, timeout=10).json()["user"] == user
 
 
+@pytest.mark.filterwarnings("ignore:The OAuth 2.0 resource owner password:DeprecationWarning")
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_nginx_hands_other_grants_back(
     toolkit: ToolkitApplication, move: Move, tmp_path: Path, using: ExitStack

@@ -183,12 +183,14 @@ def blacklist(tokens: Iterable[Token]) -> None:
 
 def add_client(*, confidential: bool = False, secret: str = "", **options: Any) -> Application:
     """Register an OAuth client."""
+    usual = {
+        "authorization_grant_type": Application.GRANT_AUTHORIZATION_CODE,
+        "redirect_uris": "https://a.example.org/",
+    }
     return Application.objects.create(
         client_type=Application.CLIENT_CONFIDENTIAL if confidential else Application.CLIENT_PUBLIC,
-        authorization_grant_type=Application.GRANT_AUTHORIZATION_CODE,
         client_secret=secret,
-        redirect_uris="https://app.example.org/",
-        **options,
+        **{**usual, **options},
     )
 
 
