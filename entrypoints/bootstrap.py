@@ -22,13 +22,12 @@ from entrypoints.http.refresh_cookie import RefreshCookie
 from entrypoints.moving_in import MovingIn
 from entrypoints.old_endpoints import old_endpoints
 from entrypoints.settings import PREFIX, Settings, SettingsError
-from entrypoints.stores import open_stores
+from entrypoints.stores import Watched, open_stores
 from infrastructure.authlib.key_ring import KeyRing
 from infrastructure.authlib.keys import AccessKey, WeakKeyError, private_key, public_key
 from infrastructure.authlib.token_codec import AuthlibTokenCodec
 from infrastructure.clock import SystemClock
 from infrastructure.logs import StructlogSecurityLog
-from infrastructure.peewee.engine import Engine
 from ports.security_log import SecurityLog
 
 
@@ -150,7 +149,7 @@ def _read(name: str, read: Callable[[str], AccessKey], pems: list[str]) -> Itera
 
 
 def _watched(
-    engines: Mapping[str, Engine], settings: Settings, check_ready: Callable[[], None]
+    engines: Mapping[str, Watched], settings: Settings, check_ready: Callable[[], None]
 ) -> tuple[Metrics | None, SecurityLog]:
     """Return the log, and metrics that hear of everything, if somebody may read them."""
     log = StructlogSecurityLog()
