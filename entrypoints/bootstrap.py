@@ -79,7 +79,7 @@ def build(settings: Settings) -> Built:
         client_id=settings.client_id,
     )
     clock = SystemClock()
-    moving_in = MovingIn(settings, stores.engines.get("users") or stores.engines.get("sessions"))
+    moving_in = MovingIn(settings, stores.application)
     count_adopted = CountAdoptedSessions(transfer=stores.transfer)
 
     def check_ready() -> None:

@@ -9,13 +9,14 @@ import pytest
 from domain.model.errors import InvalidAccessTokenError
 from domain.model.tokens import AccessToken, new_id
 from infrastructure.adoption import flask_jwt_extended, simplejwt
-from infrastructure.adoption.access_tokens import CompatibleTokenCodec, OldKeyTokenCodec
+from infrastructure.adoption.access_tokens import AccessClaims, CompatibleTokenCodec, OldKeyTokenCodec
 from infrastructure.adoption.signed_claims import SignedClaims
 from tests.fakes.clock import START
 from tests.hostile.catalogue import every_token
 from tests.hostile.forge import ACCESS, REFRESH, STRANGERS_SECRET, strict_codec
 
 OLD_KEY = STRANGERS_SECRET
+WANTED: list[AccessClaims] = [flask_jwt_extended.access_claims, simplejwt.access_claims]
 TOKEN = AccessToken(
     id=new_id(),
     session_id=new_id(),
@@ -27,8 +28,7 @@ TOKEN = AccessToken(
 
 
 def codec() -> OldKeyTokenCodec:
-    wanted = [flask_jwt_extended.access_claims, simplejwt.access_claims]
-    return OldKeyTokenCodec(strict_codec(), wanted, SignedClaims(OLD_KEY), issuer="old", audience="shop")
+    return OldKeyTokenCodec(strict_codec(), WANTED, SignedClaims(OLD_KEY), issuer="old", audience="shop")
 
 
 def parts(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -37,8 +37,7 @@ def parts(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def test_what_libraries_look_for_is_beside_what_is_always_there() -> None:
-    wanted = [flask_jwt_extended.access_claims, simplejwt.access_claims]
-    header, claims = parts(CompatibleTokenCodec(strict_codec(), wanted).write_access_token(TOKEN))
+    header, claims = parts(CompatibleTokenCodec(strict_codec(), WANTED).write_access_token(TOKEN))
     assert header["typ"] == "at+jwt"
     assert claims.pop("csrf")
     assert (claims["token_type"], claims["user_id"], claims["fresh"], claims["type"]) == (

@@ -68,7 +68,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     return lines
 
 
-def everything_that_happens(service: FakeService) -> None:
+def everything_that_happens(service: FakeService) -> None:  # noqa: PLR0915  as long as there are things
     """Make each thing happen that can happen to a session, in each of its ways."""
 
     def refused(presented: str) -> None:

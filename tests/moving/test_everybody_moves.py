@@ -105,7 +105,7 @@ def test_adoption_costs_a_few_statements_once_and_nothing_afterwards(
     nuovo.refresh(nuovo.refresh(first).refresh_token)  # by now the columns of every table are known
     statements: list[str] = []
     database = nuovo.built.moving_in.engine.peewee
-    execute = database.execute_sql
+    execute: Callable[..., Any] = database.execute_sql
 
     def counting(sql: str, *arguments: Any) -> Any:
         statements.append(sql)

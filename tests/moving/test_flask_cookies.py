@@ -32,13 +32,13 @@ class Browser:
     def value_of(self, name: str) -> str:
         cookie = self.asked.get_cookie(name, "app.example.org")
         assert cookie is not None, name
-        return cookie.value
+        return str(cookie.value)
 
     def refresh(self, csrf: str | None = None) -> int:
         """Do what a page does: repeat the cookie that it can read in a header."""
         csrf = self.value_of("csrf_refresh_token") if csrf is None else csrf
         self.answer = self.asked.post("/refresh", headers={"X-CSRF-TOKEN": csrf} if csrf else {}, **HTTPS)
-        return self.answer.status_code
+        return int(self.answer.status_code)
 
     def whose(self) -> str | None:
         """Change something at the old application with the access cookie, double submit included."""

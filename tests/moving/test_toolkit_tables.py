@@ -41,7 +41,7 @@ def test_tokens_that_are_kept_as_checksums_alone(old: ToolkitApplication, move: 
     with django_app.toolkit(COMPLIANT_BCP_RFC9700_TOKEN_STORAGE=True):
         row = django_app.issue_toolkit(old.add_users(1)[0], old.registered)
     token = row.token
-    django_app.ToolkitToken.objects.filter(pk=row.pk).update(token="")
+    django_app.toolkit_rows().filter(pk=row.pk).update(token="")
     assert move(**old.settings).refresh(token).status == 200
 
 
@@ -61,7 +61,7 @@ def test_a_checksum_is_no_token(old: ToolkitApplication, row: Any, move: Move) -
 
 def test_refresh_tokens_expire_after_their_access_tokens(old: ToolkitApplication, row: Any, move: Move) -> None:
     """`REFRESH_TOKEN_EXPIRE_SECONDS` counts from there. Unset, they never do, and here live as long as a session."""
-    django_app.ToolkitToken.objects.filter(pk=row.pk).update(created=timezone.now() - timedelta(days=10))
+    django_app.toolkit_rows().filter(pk=row.pk).update(created=timezone.now() - timedelta(days=10))
     row.access_token.expires = timezone.now() - timedelta(seconds=100)
     row.access_token.save()
     expired = move(**old.settings, ADOPT_OAUTH_TOOLKIT_REFRESH_TOKEN_EXPIRE_SECONDS="99")
@@ -113,7 +113,7 @@ def test_a_logout_at_the_old_application_ends_the_session_when_its_token_is_show
 def test_of_several_rows_the_one_counts_that_was_not_revoked(old: ToolkitApplication, row: Any, move: Move) -> None:
     """The table allows them: unique is the checksum together with the time of the revocation."""
     twin = django_app.issue_toolkit(row.user, old.registered)
-    django_app.ToolkitToken.objects.filter(pk=twin.pk).update(
+    django_app.toolkit_rows().filter(pk=twin.pk).update(
         token=row.token, token_checksum=row.token_checksum, revoked=timezone.now(), token_family=row.token_family
     )
     assert move(**old.settings).refresh(row.token).status == 200

@@ -194,6 +194,11 @@ def add_client(*, confidential: bool = False, secret: str = "", **options: Any) 
     )
 
 
+def toolkit_rows() -> Any:
+    """Return the table of the toolkit's refresh tokens."""
+    return ToolkitToken.objects
+
+
 def issue_toolkit(user: User, client: Application, *, scope: str = "read", expires_in: int = 900) -> ToolkitToken:
     """Return the row of a refresh token as the authorization code grant makes it."""
     access = AccessToken.objects.create(
