@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from domain.model.secrets import HOW_TO_MAKE_ONE, weakness_of
 from domain.model.sessions import SessionPolicy
 from domain.model.tokens import MAX_SESSION_TTL
+from entrypoints.adoption_settings import AdoptionSettings
 from entrypoints.setting_types import (
     ClaimColumns,
     CommaSeparated,
@@ -47,7 +48,7 @@ class SettingsError(Exception):
         self.problems = problems
 
 
-class Settings(BaseSettings):
+class Settings(AdoptionSettings, BaseSettings):
     """The service's settings. Spans are seconds or have a unit (`15m`), lists are separated by commas.
 
     Any setting may be read from a file instead: `NUOVO_SECRET_KEY_FILE=/run/secrets/key`.
@@ -151,6 +152,7 @@ class Settings(BaseSettings):
                 yield f"{PREFIX}{name} has the same secret twice; remove one"
         if key in previous:
             yield f"{PREFIX}PREVIOUS_SECRET_KEYS holds {PREFIX}SECRET_KEY; previous keys must differ from it"
+        yield from self.adoption_problems({key, *previous, *credentials})
         if {key, *previous} & set(credentials):
             yield f"{PREFIX}SERVICE_CREDENTIALS holds a signing key; each secret must have one use"
         if {key, *previous, *credentials} & set(for_metrics):
