@@ -14,6 +14,8 @@ _SPAN = re.compile(r"(-?[0-9]+) ?([smhd]?)", re.ASCII)
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _CREDENTIAL = re.compile(r"(?:[A-Za-z0-9_-]{1,32}:)?[^:]+", re.ASCII)
 _PEM_BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.ASCII | re.DOTALL)
+_SECRET_PART = re.compile(r"(?<=://).*[?].*@.*|(?<=://)[^?]*(?=@)|[?].*|^(?!\w+://).*", re.ASCII | re.DOTALL)
+"""What must not be shown of a database URL: who logs in, libpq's parameters, and all of it where these may be mixed."""
 
 
 def comma_separated(value: Any) -> Any:
@@ -76,3 +78,16 @@ Proxy = Annotated[str, AfterValidator(lambda text: text if text == "unix" else s
 Proxies = Annotated[list[Proxy], NoDecode, BeforeValidator(comma_separated)]
 Span = Annotated[int, BeforeValidator(_seconds)]
 Name = Annotated[str, Field(min_length=1, max_length=255)]
+
+
+def as_text(field: str, value: Any) -> str:
+    """Return a setting's value as an operator may see it: secrets and database passwords are hidden."""
+    if isinstance(value, list):
+        if value and isinstance(value[0], SecretStr):
+            return f"{len(value)} hidden"
+        if field == "access_token_verification_keys":
+            return f"{len(value)} given" if value else ""
+        return ", ".join(":".join(dict.fromkeys(item)) if isinstance(item, tuple) else item for item in value)
+    if isinstance(value, SecretStr):
+        return _SECRET_PART.sub("…", value.get_secret_value()) if field.endswith("database_url") else "…"
+    return "" if value is None else str(value)
