@@ -90,6 +90,9 @@ class PrometheusMetrics:
         for happening, outcome in _OUTCOMES.items():
             for cause in RefusalCause if happening is Happening.REFUSED else ("",):
                 self._refreshes.labels(outcome, cause)
+        for cause in RefusalCause:
+            self._refused.labels("access_token", cause)
+        self._refused.labels("service", "")
         for reason in RevocationReason:
             self._ended.labels(reason.value)
 
