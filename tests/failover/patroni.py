@@ -65,6 +65,7 @@ class Node:
             "HOME": str(root),
             "PATRONI_NAME": name,
             "PATRONI_ETCD3_HOSTS": f"127.0.0.1:{self._wires['etcd'].port}",
+            "PATRONI_ETCD3_USE_PROXIES": "true",  # or it would find the etcd's own port, which cannot be cut
             "PATRONI_RESTAPI_LISTEN": f"127.0.0.1:{self._api}",
             "PATRONI_RESTAPI_CONNECT_ADDRESS": f"127.0.0.1:{self._wires['api'].port}",
             "PATRONI_POSTGRESQL_LISTEN": f"127.0.0.1:{self.port}",

@@ -43,6 +43,7 @@ CONFIRMED: dict[str, Method] = {
     "transfer.adopt": lambda cluster: RedisTransfer(cluster).adopt(Session.recalled(ADOPTED)),
     "transfer.adopt_cut_off": lambda cluster: RedisTransfer(cluster).adopt_cut_off("ada", CutOff(ended_at=START)),
     "transfer.adopt_purge": lambda cluster: RedisTransfer(cluster).adopt_purge(START),
+    "transfer.export": lambda cluster: list(RedisTransfer(cluster).export()),
     "directory.remove": lambda cluster: RedisUsers(cluster).remove("bob"),
 }
 """Those that answer only what replicas have confirmed."""
@@ -50,7 +51,6 @@ UNCONFIRMED: dict[str, Method] = {
     "schema.pending": lambda cluster: RedisSchema(cluster).pending(),
     "sessions.list_live": lambda cluster: RedisSessions(cluster).list_live("ada", Page(limit=9), now=START),
     "sessions.owner_of": lambda cluster: RedisSessions(cluster).owner_of(TOKEN.session_id),
-    "transfer.export": lambda cluster: list(RedisTransfer(cluster).export()),
     "users.find": lambda cluster: RedisUsers(cluster).find("ada"),
     "directory.list": lambda cluster: RedisUsers(cluster).list(),
 }
