@@ -11,6 +11,8 @@ from domain.model.claims import Claims
 from domain.model.tokens import FIRST_GENERATION, RefreshToken
 
 MAX_DEVICE_LENGTH = 255
+EVERYBODY = ""
+"""Whose cut-off it is that ends the sessions of all users. No user is called so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,14 +7,12 @@ from typing import Any
 
 from peewee import SQL, Case, Join, Select, Tuple, fn
 
-from domain.model.sessions import Rotation
+from domain.model.sessions import EVERYBODY, Rotation
 from domain.model.tokens import MAX_SESSION_TTL
 from infrastructure.peewee.statement import slot
 from infrastructure.peewee.tables import SESSION_COLUMNS, Expression, cut_offs, purges, sessions
 
 _PURGE_BATCH = 500
-EVERYBODY = ""
-"""Stands for all users where a cut-off is kept: no user is called so."""
 
 _COLUMNS: tuple[Expression, ...] = tuple(getattr(sessions, name) for name in SESSION_COLUMNS)
 _KEY: Expression = Tuple(sessions.user_id, sessions.session_id)

@@ -16,7 +16,6 @@ def save_token(token, refresh_token=None, access_token=None):
 
 session = OAuth2Session(
     "frontend",
-    token_endpoint_auth_method="none",
     token={"access_token": os.environ["ACCESS_TOKEN"], "refresh_token": os.environ["REFRESH_TOKEN"], "expires_at": 1},
     token_endpoint=token_endpoint,
     update_token=save_token,
