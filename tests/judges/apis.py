@@ -81,7 +81,7 @@ class Api:
 
 
 @contextmanager
-def serving(kind: Kind, authority: Authority, folder: Path, **environment: str) -> Iterator[Api]:
+def serving(kind: Kind, authority: Authority, folder: Path, port: int = 0, **environment: str) -> Iterator[Api]:
     """Run a resource server on what seems another machine: it is told the issuer, and no secret."""
     for name in kind.snippets:
         write_snippet(name, folder)
@@ -89,7 +89,7 @@ def serving(kind: Kind, authority: Authority, folder: Path, **environment: str) 
         shutil.copy(PROGRAMS / name, folder)
     for name, text in kind.files.items():
         (folder / name).write_text(text, encoding="utf-8")
-    port = free_port()
+    port = port or free_port()
     environment = {
         **authority.environment_of_others(),
         "PUBLIC_KEY": authority.public_key(authority.access_token_key),

@@ -3,6 +3,7 @@
 import secrets
 import sqlite3
 from base64 import urlsafe_b64decode
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +27,22 @@ class Authority(Nuovo):
     `trust` is a file with the certificate of the authority that signed nginx's. Refresh tokens rotate at every use.
     """
 
-    def __init__(self, folder: Path, *, tls: tuple[Path, Path], trust: Path, **settings: str) -> None:
-        """Take a folder, nginx's certificate and its key, and settings."""
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        tls: tuple[Path, Path],
+        trust: Path,
+        settings: Mapping[str, str],
+        replaced: Mapping[str, str] | None = None,
+    ) -> None:
+        """Take a folder, nginx's certificate and its key, settings, and what to replace in nginx's configuration."""
         database = folder / "application.sqlite3"
         super().__init__(folder, f"sqlite:///{database}")
         self.trust = trust
         self.bind = f"unix:{folder}/nuovo.sock"
-        self.nginx = Nginx(folder, nuovo=(self.bind, self.bind), replaced={"rate=50r/s": "rate=100000r/s"}, tls=tls)
+        unlimited = {"rate=50r/s": "rate=100000r/s"}
+        self.nginx = Nginx(folder, nuovo=(self.bind, self.bind), replaced={**unlimited, **(replaced or {})}, tls=tls)
         self.service_secret = self.service_credential
         self._key, self._published = folder / "access-token-key.pem", folder / "published.pem"
         self.use_keys(self.new_key())
@@ -116,9 +126,9 @@ class Authority(Nuovo):
         }
 
     def requests_for(self, path: str) -> int:
-        """Return how many requests for what begins with `path` nginx has seen at either door."""
+        """Return how many requests for what is below `path` nginx has seen at either door."""
         lines = self.nginx.log.read_text(encoding="utf-8").splitlines()
-        return sum(orjson.loads(line)["path"] == path for line in lines)
+        return sum(orjson.loads(line)["path"].startswith(f"{path}/") for line in lines)
 
     def forge(self, token: str, key: str | None = None, header: dict[str, Any] | None = None, **claims: Any) -> str:
         """Return `token` with other claims (`None` removes one), signed with the service's key or another."""

@@ -3,7 +3,7 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -87,13 +87,14 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, 
 def establish(
     certificates: tuple[Path, Path, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[..., Authority]]:
-    """Start a service of its own; keywords are settings without their prefix."""
+    """Start a service of its own, with settings and with other things replaced in nginx's configuration."""
     started: list[Authority] = []
 
-    def start(**settings: str) -> Authority:
-        environment = {f"NUOVO_{name.upper()}": value for name, value in settings.items()}
+    def start(settings: Mapping[str, str] | None = None, replaced: Mapping[str, str] | None = None) -> Authority:
         folder = tmp_path_factory.mktemp("authority")
-        authority = Authority(folder, tls=certificates[:2], trust=certificates[2], **environment)
+        authority = Authority(
+            folder, tls=certificates[:2], trust=certificates[2], settings=settings or {}, replaced=replaced
+        )
         authority.run("migrate").check_returncode()
         started.append(authority.start())
         return authority

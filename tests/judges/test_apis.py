@@ -96,10 +96,11 @@ def test_it_refuses_what_has_expired(api: Api, authority: Authority) -> None:
     assert api.status(authority.forge(authority.sign_in().access_token, iat=now - 1000, exp=now - 100)) == 401
 
 
-def test_it_fetches_keys_once(api: Api, authority: Authority) -> None:
+def test_it_fetches_keys_once(name: str, api: Api, authority: Authority) -> None:
     token = authority.sign_in().access_token
     assert api.status(token) == 200
     before = authority.requests_for("/.well-known")
+    assert before >= KINDS[name].fetches_keys
     for _ in range(20):
         assert api.status(token) == 200
     assert authority.requests_for("/.well-known") == before
@@ -145,6 +146,7 @@ def test_a_change_of_the_key(
         old = authority.sign_in().access_token
         assert {name: api.status(old) for name, api in apis.items()} == dict.fromkeys(apis, 200)
         fetched = authority.requests_for("/.well-known")
+        assert fetched >= sum(kind.fetches_keys for kind in KINDS.values())
 
         authority.use_keys(second, first)
         authority.reload()
