@@ -90,7 +90,7 @@ def restore() -> Expression:
     return insert(_IS_CUT_OFF, _MAY_BE_FORGOTTEN)
 
 
-def get() -> Expression:
+def get(fence: Expression | None) -> Expression:
     """Read cut-offs, purge mark and row, whichever there are."""
     everybody = cut_offs.alias("everybody")
     source = (
@@ -105,7 +105,8 @@ def get() -> Expression:
         .join(purges, "LEFT JOIN", on=(purges.id == 1))
     )
     known = [cut_offs.ended_at, cut_offs.spared, everybody.ended_at, purges.purged_until]
-    return Select([source], [*known, *_COLUMNS])
+    query = Select([source], [*known, *_COLUMNS])
+    return query if fence is None else query.where(fence)
 
 
 def end() -> Expression:

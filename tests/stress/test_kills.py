@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from tests.e2e.server import USER, Nuovo
 from tests.figures import Figures
 from tests.simulation.model import Rules
 from tests.stress.checker import breaches_of
-from tests.stress.crowd import EVERY_USE_ROTATES, Crowd, Target, add_users, ended, snapshots
+from tests.stress.crowd import EVERY_USE_ROTATES, Crowd, Target, add_users, ended, snapshot, snapshots
 from tests.stress.faulty import KILL_POINTS, FaultyNuovo
 from tests.stress.history import claims_of, generation_of
 from tests.stress.stories import ENDING, HONEST
@@ -83,7 +84,10 @@ def test_a_history_under_kills_of_workers_breaks_no_invariant(
     users = add_users(database, 400)
     kills = 0
     environment = {"NUOVO_REPLAY_GRACE": f"{_RULES.grace}"}
-    with FaultyNuovo(tmp_path, url, workers=3, environment=environment) as nuovo, snapshots(database, 0.3) as taken:
+    with (
+        FaultyNuovo(tmp_path, url, workers=3, environment=environment) as nuovo,
+        snapshots(partial(snapshot, database), 0.3) as taken,
+    ):
         target = Target(url=nuovo.url, credential=nuovo.service_credential, rules=_RULES, patience=30)
         running = crowd.begin(target, (*HONEST, *ENDING), users, seed=7, seconds=20)
         while not all(future.done() for future in running):
