@@ -84,7 +84,9 @@ def create_app(
     docs = DocsResource()
     app.add_route("/docs", docs)
     app.add_route("/docs/{asset}", docs, suffix="asset")
-    app.add_route("/client.js", ClientResource())
+    client = ClientResource()
+    app.add_route("/client.js", client)
+    app.add_route("/client.d.ts", client, suffix="types")
     for path, endpoint in (old_endpoints or {}).items():
         app.add_route(path, endpoint)
     if demo_user is not None:
