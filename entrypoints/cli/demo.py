@@ -98,18 +98,19 @@ TOKEN={laptop}
 ANSWER=$(curl -s -X POST {url}/refresh_token -H "Authorization: Bearer $TOKEN"); echo "$ANSWER"
 NEXT=$(echo "$ANSWER" | sed 's/.*"refresh_token":"\\([^"]*\\)".*/\\1/')
 
-# 2. Present the old token once more, as a second tab or a retry would: the same next token again (200)
-#    (the grace is {grace} seconds here; after that it is a lost answer, recovered once, for a day)
-curl -s -X POST {url}/refresh_token -H "Authorization: Bearer $TOKEN"; echo
-
-# 3. When the grace is over the next token rotates (200). Whoever comes with the old one now has stolen it (401) …
+# 2. A thief has copied that first token. {user} goes on with the next one when the grace of {grace} seconds is over
+#    (200). Then the thief comes (401) …
 sleep {wait}; curl -s -X POST {url}/refresh_token -H "Authorization: Bearer $NEXT"; echo
 curl -s -X POST {url}/refresh_token -H "Authorization: Bearer $TOKEN"; echo
 #    … which ends the whole session, for the thief and for {user} (401)
 curl -s -X POST {url}/refresh_token -H "Authorization: Bearer $NEXT"; echo
 
-# 4. Log out on the phone (200); its token is worth nothing after that (401)
+# 3. The phone has two tabs, which refresh at the same time with one token: both get the same next one (200, 200)
 PHONE={phone}
+curl -s -X POST {url}/refresh_token -H "Authorization: Bearer $PHONE"; echo
+curl -s -X POST {url}/refresh_token -H "Authorization: Bearer $PHONE"; echo
+
+# 4. Log out on the phone (200); its token is worth nothing after that (401)
 curl -s -X POST {url}/revoke_token -H "Authorization: Bearer $PHONE"; echo
 curl -s -X POST {url}/refresh_token -H "Authorization: Bearer $PHONE"; echo
 

@@ -71,12 +71,11 @@ def test_the_printed_commands_show_what_they_promise(tmp_path: Path) -> None:
         answers = [line for line in pasted.splitlines() if line.startswith("{")]
 
         codes = [int(code) for answer in answers for code in re.findall(r'"code":(\d+)', answer)]
-        assert codes == [200, 200, 200, 401, 401, 200, 401, 201]
+        assert codes == [200, 200, 401, 401, 200, 200, 200, 401, 201]
         successors = [re.findall(r'"refresh_token":"([^"]+)"', answer) for answer in answers]
-        assert successors[0] == successors[1] != []
+        assert successors[4] == successors[5] != []
 
-        (folder,) = temporary.iterdir()
-        assert folder.name.startswith("nuovo-demo-")
+        assert len(list(temporary.glob("nuovo-demo-*"))) == 1
         assert nuovo.stop() == 0
         assert list(temporary.iterdir()) == []
 
