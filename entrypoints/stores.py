@@ -46,6 +46,8 @@ class Stores:
     """Raise `StoreUnavailableError` unless the service could do its work."""
     describe: Callable[[], Iterable[str]]
     """Do as `check_ready`, and tell in words what the service works with and what it cannot do."""
+    application: Engine | None
+    """The database that has the application's own tables, if there is one."""
     engines: Mapping[str, Watched]
     """The databases, by what they are for."""
 
@@ -77,6 +79,7 @@ def _in_sql(url: str, settings: Settings, users_elsewhere: PeeweeUsers | None) -
         migrate=schema.migrate,
         check_ready=readiness.require,
         describe=readiness.describe,
+        application=users.engine,
         engines={"sessions": engine} | _engines_of(users_elsewhere),
     )
 
@@ -125,6 +128,7 @@ def _in_redis(url: str, settings: Settings, users_elsewhere: PeeweeUsers | None)
         migrate=schema.migrate,
         check_ready=check_ready,
         describe=describe,
+        application=users_elsewhere.engine if users_elsewhere else None,
         engines={"sessions": cluster} | _engines_of(users_elsewhere),
     )
 

@@ -2,10 +2,14 @@
 
 import re
 from pathlib import Path
+from textwrap import dedent
 
 PAGES = Path(__file__).parents[2] / "docs" / "how-to"
-_FENCED = re.compile(r"^```\w+\n(?:#|//|<!--) (\S+)(?: -->)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_FENCES = re.compile(r"^```", re.MULTILINE)
+_FENCED = re.compile(
+    r"^(?P<indent> *)```\w+\n *(?:#|//|<!--) (?P<name>\S+)(?: -->)?\n(?P<text>.*?)^(?P=indent)```$",
+    re.MULTILINE | re.DOTALL,
+)
+_FENCES = re.compile(r"^ *```", re.MULTILINE)
 
 
 def snippets() -> dict[str, str]:
@@ -13,7 +17,7 @@ def snippets() -> dict[str, str]:
     found: dict[str, str] = {}
     for page in PAGES.glob("*.md"):
         text = page.read_text(encoding="utf-8")
-        blocks = _FENCED.findall(text)
+        blocks = [(block["name"], dedent(block["text"])) for block in _FENCED.finditer(text)]
         assert 2 * len(blocks) == len(_FENCES.findall(text)), f"{page.name}: a snippet without a name"
         assert not found.keys() & dict(blocks).keys(), f"{page.name}: a name twice"
         found.update(blocks)

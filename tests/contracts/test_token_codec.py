@@ -247,7 +247,14 @@ def test_a_token_of_a_key_that_is_gone_is_told_apart_in_the_log() -> None:
             authlib_codec().read_refresh_token(presented)
         assert caught.value.cause is RefusalCause.UNKNOWN_KEY
     header = {"alg": "HS256", "kid": "x" * 43, "typ": "rt+jwt"}
-    for changed in ({"alg": "none"}, {"kid": "x" * 42}, {"kid": "../" + "x" * 40}, {"typ": "JWT"}, {"crit": []}):
+    changes: list[dict[str, object]] = [
+        {"alg": "none"},
+        {"kid": "x" * 42},
+        {"kid": "../" + "x" * 40},
+        {"typ": "JWT"},
+        {"crit": []},
+    ]
+    for changed in changes:
         rubbish = urlsafe_b64encode(orjson.dumps(header | changed)).rstrip(b"=").decode()
         with pytest.raises(InvalidRefreshTokenError) as caught:
             authlib_codec().read_refresh_token(f"{rubbish}.e30.AA")

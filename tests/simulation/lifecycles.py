@@ -135,7 +135,9 @@ class Lifecycles:
         except RefreshTokenExpiredError:
             return None
         except InvalidRefreshTokenError:
-            return replace(self._read(f"token {generation} refused", state), over=True)
+            after = self._read(f"token {generation} refused", state)
+            # What was lost and may have been purged is refused, and nothing is ended by that.
+            return replace(after, over=after.row is not None and after.row.revoked_at is not None)
         tokens = state.tokens if answer in (None, *state.tokens) else (*state.tokens, str(answer))
         after = self._read(f"token {generation} presented", state)
         earlier = (*state.earlier, state.row) if state.row and after.row != state.row else state.earlier

@@ -25,7 +25,7 @@ from tests.wrong import rules, stores
 
 SETTINGS = settings(
     max_examples=1_000 if STRESS else 40,
-    stateful_step_count=60 if STRESS else 40,
+    stateful_step_count=50 if STRESS else 40,
     deadline=None,
     database=None,
     derandomize=not STRESS,
@@ -103,7 +103,7 @@ class SessionMachine(RuleBasedStateMachine):
             return
         service = self.service
         for tokens, session in zip(self.tokens, self.sessions, strict=True):
-            for text in tokens:
+            for text in {tokens[0], *tokens[-4:]}:
                 token = service.tokens.read_refresh_token(text)
                 standing = service.sessions.get(token.user_id, token.session_id)
                 decision = standing.decide(token, now=service.clock.time, policy=service.policy)
