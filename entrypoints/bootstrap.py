@@ -3,27 +3,31 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from itertools import chain
 from platform import python_version
 from urllib.parse import urlsplit
 
 import falcon
 from pydantic import SecretStr
 
+from domain.use_cases.count_adopted_sessions import CountAdoptedSessions
 from domain.use_cases.service import Service
+from entrypoints.adoption_settings import AdoptionSettings
 from entrypoints.cli.demo import DEMO_USER, is_own_demo
 from entrypoints.cli.operations import Operations
 from entrypoints.http.app import create_app
 from entrypoints.http.metrics import Metrics
 from entrypoints.http.oauth.server import AuthorizationServer
 from entrypoints.http.refresh_cookie import RefreshCookie
+from entrypoints.moving_in import MovingIn
+from entrypoints.old_endpoints import old_endpoints
 from entrypoints.settings import PREFIX, Settings, SettingsError
-from entrypoints.stores import open_stores
+from entrypoints.stores import Watched, open_stores
 from infrastructure.authlib.key_ring import KeyRing
 from infrastructure.authlib.keys import AccessKey, WeakKeyError, private_key, public_key
 from infrastructure.authlib.token_codec import AuthlibTokenCodec
 from infrastructure.clock import SystemClock
 from infrastructure.logs import StructlogSecurityLog
-from infrastructure.peewee.engine import Engine
 from ports.security_log import SecurityLog
 
 
@@ -34,6 +38,7 @@ class Built:
     settings: Settings
     operations: Operations
     metrics: Metrics | None
+    moving_in: MovingIn
 
     def app(self) -> "falcon.App[falcon.Request, falcon.Response]":
         """Return the WSGI application."""
@@ -57,6 +62,7 @@ class Built:
             metrics=self.metrics,
             metrics_credentials=[secret.get_secret_value() for secret in settings.metrics_credentials],
             demo_user=DEMO_USER if settings.demo else None,
+            old_endpoints=old_endpoints(settings, self.moving_in, self.operations.service),
         )
 
 
@@ -73,10 +79,18 @@ def build(settings: Settings) -> Built:
         client_id=settings.client_id,
     )
     clock = SystemClock()
-    metrics, log = _watched(stores.engines, settings, stores.check_ready)
+    moving_in = MovingIn(settings, stores.application)
+    count_adopted = CountAdoptedSessions(transfer=stores.transfer)
+
+    def check_ready() -> None:
+        stores.check_ready()
+        moving_in.inspect()
+
+    metrics, log = _watched(stores.engines, settings, check_ready)
     service = Service(
         clock=clock,
-        tokens=tokens,
+        tokens=moving_in.compatible(tokens),
+        foreign=moving_in.foreign,
         users=stores.users,
         sessions=stores.sessions,
         rotations=stores.rotations,
@@ -95,18 +109,20 @@ def build(settings: Settings) -> Built:
             directory=stores.directory,
             reads_directory=stores.reads_directory,
             migrate=stores.migrate,
-            check_ready=stores.check_ready,
-            describe=stores.describe,
+            check_ready=check_ready,
+            describe=lambda: chain(stores.describe(), moving_in.describe(count_adopted, clock.now())),
             elsewhere=lambda url: _elsewhere(settings, url),
             public_keys=keys.public_keys,
         ),
         metrics=metrics,
+        moving_in=moving_in,
     )
 
 
 def _elsewhere(settings: Settings, url: str) -> Operations:
     own = ("users_table", "users_id_column", "users_active_column", "users_claims", "users_database_url")
-    changes = {name: Settings.model_fields[name].default for name in (*own, "rotation_durability", "demo")}
+    own_too = (*own, *AdoptionSettings.model_fields, "rotation_durability", "demo")
+    changes = {name: Settings.model_fields[name].default for name in own_too}
     try:
         return build(settings.model_copy(update=changes | {"database_url": SecretStr(url)})).operations
     except SettingsError as error:
@@ -133,7 +149,7 @@ def _read(name: str, read: Callable[[str], AccessKey], pems: list[str]) -> Itera
 
 
 def _watched(
-    engines: Mapping[str, Engine], settings: Settings, check_ready: Callable[[], None]
+    engines: Mapping[str, Watched], settings: Settings, check_ready: Callable[[], None]
 ) -> tuple[Metrics | None, SecurityLog]:
     """Return the log, and metrics that hear of everything, if somebody may read them."""
     log = StructlogSecurityLog()

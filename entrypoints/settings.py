@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from domain.model.secrets import HOW_TO_MAKE_ONE, weakness_of
 from domain.model.sessions import SessionPolicy
 from domain.model.tokens import MAX_SESSION_TTL
+from entrypoints.adoption_settings import AdoptionSettings
 from entrypoints.setting_types import (
     ClaimColumns,
     CommaSeparated,
@@ -26,6 +27,7 @@ from entrypoints.setting_types import (
     Proxies,
     SecretList,
     Span,
+    as_text,
 )
 
 PREFIX = "NUOVO_"
@@ -34,8 +36,6 @@ _IGNORED_PREFIX = "NUOVO_TEST_"
 _ORIGIN = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:]+\])(?::[0-9]{1,5})?", re.ASCII)
 _COOKIE_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 _COOKIE_PATH = re.compile(r"/[\x21-\x3a\x3c-\x7e]*", re.ASCII)
-_SECRET_PART = re.compile(r"(?<=://).*[?].*@.*|(?<=://)[^?]*(?=@)|[?].*|^(?!\w+://).*", re.ASCII | re.DOTALL)
-"""What must not be shown of a database URL: who logs in, libpq's parameters, and all of it where these may be mixed."""
 _DOMAIN = re.compile(r"[a-z0-9.-]+", re.ASCII)
 
 
@@ -47,7 +47,7 @@ class SettingsError(Exception):
         self.problems = problems
 
 
-class Settings(BaseSettings):
+class Settings(AdoptionSettings, BaseSettings):
     """The service's settings. Spans are seconds or have a unit (`15m`), lists are separated by commas.
 
     Any setting may be read from a file instead: `NUOVO_SECRET_KEY_FILE=/run/secrets/key`.
@@ -105,7 +105,7 @@ class Settings(BaseSettings):
     def shown(self) -> list[tuple[str, str]]:
         """Return every setting that one may set, and its value as text, secrets and database passwords hidden."""
         names = [name for name in type(self).model_fields if name != "demo"]
-        return [(f"{PREFIX}{name.upper()}", _as_text(name, getattr(self, name))) for name in names]
+        return [(f"{PREFIX}{name.upper()}", as_text(name, getattr(self, name))) for name in names]
 
     @classmethod
     def settings_customise_sources(
@@ -151,6 +151,7 @@ class Settings(BaseSettings):
                 yield f"{PREFIX}{name} has the same secret twice; remove one"
         if key in previous:
             yield f"{PREFIX}PREVIOUS_SECRET_KEYS holds {PREFIX}SECRET_KEY; previous keys must differ from it"
+        yield from self.adoption_problems({key, *previous, *credentials})
         if {key, *previous} & set(credentials):
             yield f"{PREFIX}SERVICE_CREDENTIALS holds a signing key; each secret must have one use"
         if {key, *previous, *credentials} & set(for_metrics):
@@ -236,18 +237,6 @@ def _all_problems(error: ValidationError, values: Mapping[str, Any]) -> list[str
         names = [f"{PREFIX}{field.upper()}" for field in wrong]
         problems += [problem for problem in also.problems if not any(name in problem for name in names)]
     return problems
-
-
-def _as_text(field: str, value: Any) -> str:
-    if isinstance(value, list):
-        if value and isinstance(value[0], SecretStr):
-            return f"{len(value)} hidden"
-        if field == "access_token_verification_keys":
-            return f"{len(value)} given" if value else ""
-        return ", ".join(":".join(dict.fromkeys(item)) if isinstance(item, tuple) else item for item in value)
-    if isinstance(value, SecretStr):
-        return _SECRET_PART.sub("…", value.get_secret_value()) if field.endswith("database_url") else "…"
-    return "" if value is None else str(value)
 
 
 def _in_words(problem: Any) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from entrypoints.settings import PREFIX, Settings, SettingsError
 from infrastructure.peewee.database_url import InvalidDatabaseUrlError, open_engine
@@ -21,6 +22,13 @@ from ports.user_directory import UserDirectory
 from ports.users import Users
 
 
+class Watched(Protocol):
+    """A database that tells whoever listens how it fares."""
+
+    on_success: Callable[[float], object]
+    on_failure: Callable[[str, str], object]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stores:
     """What a service keeps."""
@@ -38,8 +46,10 @@ class Stores:
     """Raise `StoreUnavailableError` unless the service could do its work."""
     describe: Callable[[], Iterable[str]]
     """Do as `check_ready`, and tell in words what the service works with and what it cannot do."""
-    engines: Mapping[str, Engine]
-    """The SQL databases, by what they are for."""
+    application: Engine | None
+    """The database that has the application's own tables, if there is one."""
+    engines: Mapping[str, Watched]
+    """The databases, by what they are for."""
 
 
 def open_stores(settings: Settings) -> Stores:
@@ -69,6 +79,7 @@ def _in_sql(url: str, settings: Settings, users_elsewhere: PeeweeUsers | None) -
         migrate=schema.migrate,
         check_ready=readiness.require,
         describe=readiness.describe,
+        application=users.engine,
         engines={"sessions": engine} | _engines_of(users_elsewhere),
     )
 
@@ -117,7 +128,8 @@ def _in_redis(url: str, settings: Settings, users_elsewhere: PeeweeUsers | None)
         migrate=schema.migrate,
         check_ready=check_ready,
         describe=describe,
-        engines=_engines_of(users_elsewhere),
+        application=users_elsewhere.engine if users_elsewhere else None,
+        engines={"sessions": cluster} | _engines_of(users_elsewhere),
     )
 
 
@@ -131,7 +143,7 @@ def _not_for_redis(settings: Settings) -> Iterator[str]:
         )
 
 
-def _engines_of(users_elsewhere: PeeweeUsers | None) -> dict[str, Engine]:
+def _engines_of(users_elsewhere: PeeweeUsers | None) -> dict[str, Watched]:
     return {} if users_elsewhere is None else {"users": users_elsewhere.engine}
 
 

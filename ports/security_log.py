@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from domain.model.actors import Actor
+from domain.model.adoption import Scheme
 from domain.model.errors import RefusalCause
 from domain.model.sessions import RevocationReason
 from domain.model.tokens import AccessToken, RefreshToken
@@ -14,6 +15,8 @@ class Happening(StrEnum):
     """What can happen to sessions and at their doors."""
 
     STARTED = "session_started"
+    ADOPTED = "session_adopted"
+    """A refresh token of the system that the application comes from has become a session."""
     ROTATED = "refresh_rotated"
     REPEATED = "refresh_repeated"
     RECOVERED = "refresh_recovered"
@@ -34,7 +37,7 @@ class SecurityEvent:
 
     `actor` is who started or ended a session. `lost_generations` is how many rotations a healed store had lost, `count`
     how many live sessions an ending of several has reached, `spared` the one that it left alone, `started_by` the
-    latest start that an ending of everybody's has covered.
+    latest start that an ending of everybody's has covered, `scheme` whose token was adopted.
     """
 
     happening: Happening
@@ -47,6 +50,7 @@ class SecurityEvent:
     count: int | None = None
     spared: str | None = None
     started_by: int | None = None
+    scheme: Scheme | None = None
 
     @classmethod
     def of(
@@ -57,6 +61,7 @@ class SecurityEvent:
         cause: RefusalCause | RevocationReason | None = None,
         actor: Actor | None = None,
         lost_generations: int | None = None,
+        scheme: Scheme | None = None,
     ) -> "SecurityEvent":
         """Return the event that concerns the session and user of `token`."""
         return cls(
@@ -67,6 +72,7 @@ class SecurityEvent:
             cause=cause,
             actor=actor,
             lost_generations=lost_generations,
+            scheme=scheme,
         )
 
 

@@ -11,7 +11,8 @@ from domain.model.sessions import CutOff, Session
 class Part:
     """Some of what a store holds. `place` is where to go on after it: a text of the store's own, on one line.
 
-    `purged_until` is how far a purge may have forgotten sessions of these users.
+    `purged_until` is how far a purge may have forgotten sessions of these users. Everybody's cut-off is that of
+    the user `EVERYBODY`.
     """
 
     place: str

@@ -12,9 +12,17 @@ sys.path.append(str(Path(__file__).parent.parent))
 
 from tests.fakes.service import FakeService
 from tests.figures import figures, print_figures
-from tests.stores import SERVED, Opened, Postgres, Stores
+from tests.redis.servers import is_installed
+from tests.stores import KINDS, SERVED, Opened, Postgres, Stores
 
 __all__ = ["figures"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if "redis" in KINDS and not is_installed():
+        pytest.exit(
+            "Skipped: there is no redis-server here. Debian has one: apt-get install redis-server", returncode=0
+        )
 
 
 @pytest.fixture(scope="session", autouse=True)

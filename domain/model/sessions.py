@@ -11,6 +11,8 @@ from domain.model.claims import Claims
 from domain.model.tokens import FIRST_GENERATION, RefreshToken
 
 MAX_DEVICE_LENGTH = 255
+EVERYBODY = ""
+"""Whose cut-off it is that ends the sessions of all users. No user is called so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,13 +54,15 @@ class Rotation:
     `replaces` is the generation that the store must hold for the step to be taken, or `None` if it must know
     nothing of the session. It is the presented token's own, unless the store has lost writes (then it is less) or
     the presented token's successor is left behind (then it is that one's). The step is not taken either if the
-    session last rotated in one of the seconds `unless_rotated_in`: it is young, and hands out what it has.
+    session last rotated in one of the seconds `unless_rotated_in`: it is young, and hands out what it has. A session
+    that begins with the step, because the store knows nothing of it, has `opening_claims`.
     """
 
     presented: RefreshToken
     successor: RefreshToken
     replaces: int | None
     unless_rotated_in: range
+    opening_claims: Claims = field(default_factory=dict, hash=False)
 
     @property
     def parent_generation(self) -> int:
@@ -149,6 +153,7 @@ class Session:
             token=rotation.successor,
             parent_generation=rotation.parent_generation,
             kept_until=max(self.kept_until, rotation.kept_until),
+            claims=rotation.opening_claims or self.claims,
         )
 
     def revoked(self, *, at: int, reason: RevocationReason) -> "Session":

@@ -1,9 +1,10 @@
 """Trade a refresh token for a fresh access token."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Never
 
 from domain.model.actors import THE_RULE
+from domain.model.adoption import ForeignToken
 from domain.model.claims import Claims
 from domain.model.decisions import Decision
 from domain.model.errors import (
@@ -17,11 +18,12 @@ from domain.model.sessions import RevocationReason, Rotation, SessionPolicy, rot
 from domain.model.tokens import RefreshToken, TokenPair
 from domain.model.users import User
 from domain.use_cases.issue_tokens import IssueTokens
+from domain.use_cases.read_refresh_token import ReadRefreshToken
 from ports.clock import Clock
+from ports.foreign_tokens import ForeignTokens
 from ports.rotations import Rotations
 from ports.security_log import Happening, SecurityEvent, SecurityLog
 from ports.sessions import Sessions
-from ports.token_codec import TokenCodec
 from ports.users import Users
 
 _MAX_ATTEMPTS = 8
@@ -45,7 +47,8 @@ class RefreshAccessToken:
     """
 
     clock: Clock
-    tokens: TokenCodec
+    read: ReadRefreshToken
+    foreign: ForeignTokens
     users: Users
     sessions: Sessions
     rotations: Rotations
@@ -56,27 +59,22 @@ class RefreshAccessToken:
     def __call__(self, presented: str) -> TokenPair:
         """Return the new tokens for the refresh token in `presented`."""
         now = self.clock.now()
-        token = self._authenticate(presented, now)
-        if self.policy.rotation:
+        token, foreign = self.read(presented)
+        self._require_unexpired(token, now)
+        if self.policy.rotation and foreign is None:
             # Nearly every request presents the current token of an active user: take the step without asking first.
             rotation = rotate(token, now=now, policy=self.policy, replaces=token.generation)
             claims = self.rotations.rotate(rotation)
             if claims is not None:
                 return self._answer(Decision.ROTATE, rotation, claims, now)
-        return self._reconsider(token, self._active_user(token), now)
+        return self._reconsider(token, foreign, self._active_user(token), now)
 
-    def _authenticate(self, presented: str, now: int) -> RefreshToken:
-        try:
-            token = self.tokens.read_refresh_token(presented)
-        except InvalidRefreshTokenError as error:
-            self.log.record(SecurityEvent(happening=Happening.REFUSED, cause=error.cause))
-            raise
+    def _require_unexpired(self, token: RefreshToken, now: int) -> None:
         try:
             token.require_unexpired(now=now, session_ttl=self.policy.session_ttl, leeway=self.policy.leeway)
         except RefreshTokenExpiredError:
             self.log.record(SecurityEvent.of(Happening.REFUSED, token, cause=RefusalCause.EXPIRED))
             raise
-        return token
 
     def _active_user(self, token: RefreshToken) -> User:
         user = self.users.find(token.user_id)
@@ -87,7 +85,7 @@ class RefreshAccessToken:
             self._refuse(token, RefusalCause.USER_DISABLED)
         return user
 
-    def _reconsider(self, token: RefreshToken, user: User, now: int) -> TokenPair:
+    def _reconsider(self, token: RefreshToken, foreign: ForeignToken | None, user: User, now: int) -> TokenPair:
         """Decide by what the store holds, as often as somebody else is quicker."""
         for _ in range(_MAX_ATTEMPTS):
             standing = self.sessions.get(token.user_id, token.session_id)
@@ -103,15 +101,29 @@ class RefreshAccessToken:
                 return self.issue(session.token, claims, now=now, stays_in_use=decision is Decision.KEEP)
             replaces = None if session is None else session.token.generation
             rotation = rotate(token, now=now, policy=self.policy, replaces=replaces)
+            adopted = foreign if session is None else None
+            if adopted is not None:
+                rotation = self._adopt(adopted, rotation)
             taken = self.rotations.rotate(rotation)
             if taken is not None:
-                return self._answer(decision, rotation, taken, now)
+                return self._answer(decision, rotation, taken, now, adopted)
         raise StoreUnavailableError("the session kept changing while it was refreshed")
 
-    def _answer(self, decision: Decision, rotation: Rotation, claims: Claims, now: int) -> TokenPair:
+    def _adopt(self, foreign: ForeignToken, rotation: Rotation) -> Rotation:
+        """Return the first step of the session that `foreign` becomes, unless its own system had revoked it."""
+        if self.foreign.is_revoked(foreign):
+            self._refuse(foreign.token, RefusalCause.REVOKED)
+        return replace(rotation, opening_claims=foreign.opening_claims())
+
+    def _answer(
+        self, decision: Decision, rotation: Rotation, claims: Claims, now: int, adopted: ForeignToken | None = None
+    ) -> TokenPair:
         """Give the tokens of a step that the store has taken."""
         successor, lost = rotation.successor, rotation.lost_generations or None
-        self.log.record(SecurityEvent.of(_HAPPENINGS[decision], successor, lost_generations=lost))
+        if adopted is None:
+            self.log.record(SecurityEvent.of(_HAPPENINGS[decision], successor, lost_generations=lost))
+        else:
+            self.log.record(SecurityEvent.of(Happening.ADOPTED, successor, scheme=adopted.scheme))
         return self.issue(successor, claims, now=now, stays_in_use=successor == rotation.presented)
 
     def _end(self, token: RefreshToken, now: int) -> None:

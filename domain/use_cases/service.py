@@ -1,5 +1,7 @@
 """All that can be asked of the service: the one list of use cases, over the ports that they share."""
 
+from dataclasses import replace
+
 from domain.model.sessions import SessionPolicy
 from domain.use_cases.authenticate_access_token import AuthenticateAccessToken
 from domain.use_cases.end_all_sessions import EndAllSessions
@@ -9,10 +11,12 @@ from domain.use_cases.introspect_token import IntrospectToken
 from domain.use_cases.issue_tokens import IssueTokens
 from domain.use_cases.list_sessions import ListSessions
 from domain.use_cases.purge_expired_sessions import PurgeExpiredSessions
+from domain.use_cases.read_refresh_token import ReadRefreshToken
 from domain.use_cases.refresh_access_token import RefreshAccessToken
 from domain.use_cases.revoke_token import RevokeToken
 from domain.use_cases.start_session import StartSession
 from ports.clock import Clock
+from ports.foreign_tokens import NO_FOREIGN_TOKENS, ForeignTokens
 from ports.rotations import Rotations
 from ports.security_log import SecurityLog
 from ports.sessions import Sessions
@@ -33,9 +37,11 @@ class Service:
         rotations: Rotations,
         log: SecurityLog,
         policy: SessionPolicy,
+        foreign: ForeignTokens = NO_FOREIGN_TOKENS,
         claims_of_users: frozenset[str] = frozenset(),
     ) -> None:
         self.record = log.record  # for what entry points refuse by themselves
+        read = ReadRefreshToken(tokens=tokens, foreign=foreign, log=log)
         issue = IssueTokens(tokens=tokens, policy=policy)
         self.start = StartSession(
             clock=clock,
@@ -48,7 +54,8 @@ class Service:
         )
         self.refresh = RefreshAccessToken(
             clock=clock,
-            tokens=tokens,
+            read=read,
+            foreign=foreign,
             users=users,
             sessions=sessions,
             rotations=rotations,
@@ -56,7 +63,9 @@ class Service:
             log=log,
             policy=policy,
         )
-        self.revoke = RevokeToken(clock=clock, tokens=tokens, sessions=sessions, log=log)
+        self.keep = replace(self.refresh, policy=replace(policy, rotation=False))
+        """The refresh of clients that never take another refresh token than the one they have."""
+        self.revoke = RevokeToken(clock=clock, read=read, sessions=sessions, log=log)
         self.introspect = IntrospectToken(clock=clock, tokens=tokens, users=users, sessions=sessions, policy=policy)
         self.authenticate = AuthenticateAccessToken(
             clock=clock, tokens=tokens, sessions=sessions, log=log, policy=policy

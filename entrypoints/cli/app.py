@@ -3,6 +3,7 @@
 import click
 
 from entrypoints.cli.copy import copy
+from entrypoints.cli.health import health
 from entrypoints.cli.maintenance import check, migrate
 from entrypoints.cli.operations import OpenOperations
 from entrypoints.cli.purge import purge
@@ -22,7 +23,7 @@ def create_cli(open_operations: OpenOperations, *, keys: click.Group) -> click.G
         Settings come from the environment (NUOVO_…) and from .env in this folder. Begin with: nuovo serve --demo
         """
 
-    for command in (serve, migrate, check, users, sessions, keys, purge):
+    for command in (serve, migrate, check, health, users, sessions, keys, purge):
         nuovo.add_command(command)
     sessions.add_command(copy)
     return nuovo

@@ -21,6 +21,8 @@ wsgi_app = "entrypoints.wsgi:app"
 worker_class = "entrypoints.gunicorn.worker.Worker"
 logger_class = StructuredLogger
 workers = 2
+# Who waits behind so many is refused at once, and nginx says 503: a longer queue would only make everybody late.
+backlog = 256
 timeout = 30
 graceful_timeout = 25
 # APPSEC: a Unix socket is for its owner and group alone, to which the proxy belongs.

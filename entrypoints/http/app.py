@@ -50,6 +50,7 @@ def create_app(
     metrics: Metrics | None = None,
     metrics_credentials: Collection[str] = (),
     demo_user: str | None = None,
+    old_endpoints: Mapping[str, object] | None = None,
 ) -> "falcon.App[falcon.Request, falcon.Response]":
     """Return the WSGI application over `service`. `check_ready` raises `StoreUnavailableError` while it cannot work.
 
@@ -57,6 +58,7 @@ def create_app(
     the cookie and read answers; `public_keys` is the JWK Set that access tokens are verified with; `trusted_proxies`
     are those who are believed about whom they forward for.
     With `demo_user`, anybody on this machine is signed in as that user at `/demo`.
+    `old_endpoints`, by path, answer in the words of a library that an application moves in from.
     """
     app = falcon.App(middleware=[] if metrics is None else RequestTimes(metrics.observe_request))
     app.add_middleware(_EveryRequest(ClientAddresses(trusted_proxies)))
@@ -82,7 +84,11 @@ def create_app(
     docs = DocsResource()
     app.add_route("/docs", docs)
     app.add_route("/docs/{asset}", docs, suffix="asset")
-    app.add_route("/client.js", ClientResource())
+    client = ClientResource()
+    app.add_route("/client.js", client)
+    app.add_route("/client.d.ts", client, suffix="types")
+    for path, endpoint in (old_endpoints or {}).items():
+        app.add_route(path, endpoint)
     if demo_user is not None:
         demo = DemoResource()
         app.add_route("/demo", demo)

@@ -27,16 +27,20 @@ _NO_MARKUP_FROM_TEXT = "; require-trusted-types-for 'script'; trusted-types 'non
 
 
 class ClientResource:
-    """`/client.js`: the JavaScript client, an ES module without dependencies."""
+    """`/client.js`: the JavaScript client, an ES module without dependencies; and `/client.d.ts`, its types."""
 
     def __init__(self) -> None:
-        self._module = _static("client.js")
+        self._module, self._types = _static("client.js"), _static("client.d.ts")
 
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
         """Answer with the module."""
-        resp.content_type = JAVASCRIPT
+        resp.content_type, resp.data = JAVASCRIPT, self._module
         resp.cache_control = ["public", f"max-age={_CLIENT_MAX_AGE}"]
-        resp.data = self._module
+
+    def on_get_types(self, _req: falcon.Request, resp: falcon.Response) -> None:
+        """Answer with what TypeScript is to know of the module. No browser asks for it."""
+        resp.content_type, resp.data = falcon.MEDIA_TEXT, self._types
+        resp.cache_control = ["public", f"max-age={_CLIENT_MAX_AGE}"]
 
 
 class DemoResource:

@@ -90,6 +90,13 @@ class Engine(ABC):
         """Return a condition that is always true and lets the statement commit without waiting for the disk."""
         return None
 
+    def fence(self) -> Expression | None:
+        """Return a condition that is true only while this server may speak for the others, or `None` if none is needed.
+
+        A statement that has it is to be run as a write.
+        """
+        return None
+
     def remarks(self) -> Iterator[str]:
         """Yield what an operator should know of this database, in words. Raises `StoreUnavailableError`."""
         yield from ()

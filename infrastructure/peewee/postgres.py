@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
-from peewee import PeeweeException, PostgresqlDatabase, fn
+from peewee import SQL, Case, PeeweeException, PostgresqlDatabase, fn
 from psycopg import OperationalError, ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
@@ -95,6 +95,16 @@ class PostgresEngine(Engine):
         if self._sync_every_write:
             return None
         return fn.set_config("synchronous_commit", "off", True) == "off"
+
+    def fence(self) -> Expression | None:
+        """Return a condition that writes to the log, so that its commit waits for the synchronous standby.
+
+        A primary that was replaced and does not know it has none any more: whoever looks there is not answered.
+        """
+        if not self._sync_every_write:
+            return None
+        is_alone = fn.current_setting("synchronous_standby_names") == ""
+        return Case(None, [(is_alone, SQL("TRUE"))], fn.pg_logical_emit_message(True, "nuovo", "").is_null(False))
 
     def remarks(self) -> Iterator[str]:
         """Yield what differs from a server of one's own in UTF-8."""

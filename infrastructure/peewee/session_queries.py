@@ -7,14 +7,12 @@ from typing import Any
 
 from peewee import SQL, Case, Join, Select, Tuple, fn
 
-from domain.model.sessions import Rotation
+from domain.model.sessions import EVERYBODY, Rotation
 from domain.model.tokens import MAX_SESSION_TTL
 from infrastructure.peewee.statement import slot
 from infrastructure.peewee.tables import SESSION_COLUMNS, Expression, cut_offs, purges, sessions
 
 _PURGE_BATCH = 500
-EVERYBODY = ""
-"""Stands for all users where a cut-off is kept: no user is called so."""
 
 _COLUMNS: tuple[Expression, ...] = tuple(getattr(sessions, name) for name in SESSION_COLUMNS)
 _KEY: Expression = Tuple(sessions.user_id, sessions.session_id)
@@ -92,7 +90,7 @@ def restore() -> Expression:
     return insert(_IS_CUT_OFF, _MAY_BE_FORGOTTEN)
 
 
-def get() -> Expression:
+def get(fence: Expression | None) -> Expression:
     """Read cut-offs, purge mark and row, whichever there are."""
     everybody = cut_offs.alias("everybody")
     source = (
@@ -107,7 +105,8 @@ def get() -> Expression:
         .join(purges, "LEFT JOIN", on=(purges.id == 1))
     )
     known = [cut_offs.ended_at, cut_offs.spared, everybody.ended_at, purges.purged_until]
-    return Select([source], [*known, *_COLUMNS])
+    query = Select([source], [*known, *_COLUMNS])
+    return query if fence is None else query.where(fence)
 
 
 def end() -> Expression:

@@ -28,7 +28,10 @@ class PeeweeSessions(Sessions):
         self._insert = compile_(queries.insert())
         self._rotate = compile_(queries.returning(queries.rotate(engine.off_disk_condition())))
         self._restore = compile_(queries.restore())
-        self._get = compile_(queries.get())
+        fence = engine.fence()
+        self._get = compile_(queries.get(fence))
+        # APPSEC: where a standby confirms rotations, it confirms looks, too: they decide about tokens as well.
+        self._look = engine.select if fence is None else engine.write_returning
         self._end = compile_(queries.end())
         self._end_all = compile_(queries.end_all())
         self._count_live = compile_(queries.count_live())
@@ -57,7 +60,7 @@ class PeeweeSessions(Sessions):
     def get(self, user_id: str, session_id: str) -> Standing:
         """Read the row, the user's cut-off and everybody's, and the purge mark in one query."""
         key = {"user_id": user_id, "session_id": session_id}
-        ((ended_at, spared, everybody_cut_off, purged_until, *row),) = self._engine.select(self._get, key)
+        ((ended_at, spared, everybody_cut_off, purged_until, *row),) = self._look(self._get, key)
         return Standing(
             session=None if row[0] is None else session_of(row),
             cut_off=None if ended_at is None else CutOff(ended_at=ended_at, spared=spared),

@@ -3,24 +3,25 @@
 from collections.abc import Iterator
 
 from domain.model.errors import UnknownPlaceError
-from domain.model.sessions import CutOff, Session
+from domain.model.sessions import EVERYBODY, CutOff, Session
 from infrastructure.peewee import session_queries
 from infrastructure.peewee import transfer_queries as queries
 from infrastructure.peewee.engine import Engine
 from infrastructure.peewee.tables import row_of, session_of
 from ports.transfer import Part, Transfer
 
-_SESSIONS, _CUT_OFFS = "sessions", "cut-offs"
+_SESSIONS, _CUT_OFFS, _EVERYBODY = "sessions", "cut-offs", "everybody"
 
 
 class PeeweeTransfer(Transfer):
-    """First all sessions, then all cut-offs. A place is a kind of row and its key."""
+    """First all sessions, then all cut-offs, everybody's last. A place is a kind of row and its key."""
 
     def __init__(self, engine: Engine) -> None:
         """Take an engine; nothing is connected yet."""
         self._engine = engine
         self._next_sessions = engine.compile(queries.next_sessions())
         self._next_cut_offs = engine.compile(queries.next_cut_offs())
+        self._everybody = engine.compile(queries.everybody())
         self._purged_until = engine.compile(queries.purged_until())
         self._adopt = engine.compile(queries.adopt())
         self._adopt_cut_off = engine.compile(queries.adopt_cut_off())
@@ -29,13 +30,17 @@ class PeeweeTransfer(Transfer):
     def export(self, after: str = "") -> Iterator[Part]:
         """Walk through both tables by their keys."""
         kind, _, key = after.partition(" ")
-        if kind not in ("", _SESSIONS, _CUT_OFFS):
+        if kind not in ("", _SESSIONS, _CUT_OFFS, _EVERYBODY):
             raise UnknownPlaceError
+        if kind == _EVERYBODY:
+            return
         if kind != _CUT_OFFS:
             session_id, _, user_id = key.partition(" ")
             yield from self._sessions_after(user_id, session_id)
             key = ""
         yield from self._cut_offs_after(key)
+        for (ended_at,) in self._engine.select(self._everybody, {}):
+            yield Part(place=_EVERYBODY, cut_offs={EVERYBODY: CutOff(ended_at=ended_at)})
 
     def adopt(self, session: Session) -> None:
         """Insert the row, or join it with the one that is there, and wait for the disk."""

@@ -2,6 +2,7 @@
 
 from peewee import SQL, Case, Select, Tuple, fn
 
+from domain.model.sessions import EVERYBODY
 from infrastructure.peewee.session_queries import excluded, larger
 from infrastructure.peewee.statement import slot
 from infrastructure.peewee.tables import SESSION_COLUMNS, Expression, cut_offs, purges, sessions
@@ -30,6 +31,11 @@ def next_cut_offs() -> Expression:
         .order_by(cut_offs.user_id)
         .limit(PART)
     )
+
+
+def everybody() -> Expression:
+    """Read everybody's cut-off."""
+    return cut_offs.select(cut_offs.ended_at).where(cut_offs.user_id == EVERYBODY)
 
 
 def purged_until() -> Expression:

@@ -24,6 +24,7 @@ _REQUEST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 
 _STATEMENT_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
 _OUTCOMES = {
+    Happening.ADOPTED: "adopted",
     Happening.ROTATED: "rotated",
     Happening.REPEATED: "repeated",
     Happening.RECOVERED: "recovered",
@@ -89,6 +90,9 @@ class PrometheusMetrics:
         for happening, outcome in _OUTCOMES.items():
             for cause in RefusalCause if happening is Happening.REFUSED else ("",):
                 self._refreshes.labels(outcome, cause)
+        for cause in RefusalCause:
+            self._refused.labels("access_token", cause)
+        self._refused.labels("service", "")
         for reason in RevocationReason:
             self._ended.labels(reason.value)
 

@@ -7,7 +7,7 @@ cannot do. A store's scripts may all be run twice without harm, so one that met 
 import os
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakMethod
@@ -53,6 +53,10 @@ class Cluster:
 
     def __init__(self, address: Address) -> None:
         self.replicas = address.replicas
+        self.on_success: Callable[[float], object] = _ignore
+        """Told how many seconds a call has taken."""
+        self.on_failure: Callable[[str, str], object] = _ignore
+        """Told what can be done about a failure, and what redis-py calls it."""
         self._connections = Connections(address)
         self._topology = Topology(address.nodes, lambda node: self._ask(node, [("CLUSTER", "SLOTS")])[0])
         in_child = WeakMethod(self._start_afresh)
@@ -87,11 +91,14 @@ class Cluster:
 
     def call(self, bucket: Bucket, command: Command, *, confirm: bool = True) -> Any:
         """Send a command to the master of a bucket, as `run` does."""
+        begun = time.monotonic()
         commands = [command, *self._confirmations(confirm=confirm)]
         answer, *confirmations = self._send(bucket.slot, commands)
         if confirmations and confirmations[0] < self.replicas:
+            self.on_failure("other", "Unconfirmed")
             # APPSEC: a master that has been replaced without knowing it gets here, whatever it answered.
             raise StoreUnavailableError(f"{confirmations[0]} of {self.replicas} replicas confirmed in time")
+        self.on_success(time.monotonic() - begun)
         return answer
 
     def survey(self, command: Command) -> list[Any]:
@@ -143,11 +150,13 @@ class Cluster:
                     asking = target
             except exceptions.ResponseError as error:
                 is_moving = isinstance(error, exceptions.TryAgainError) or _MOVED_KEY in str(error)
+                self.on_failure("conflict" if is_moving else "other", type(error).__name__)
                 if not is_moving or time.monotonic() > give_up_at:
                     raise unavailable(error) from None
                 asking = None
                 time.sleep(_MOVING_POLL)
             except exceptions.RedisError as error:
+                self.on_failure("dead_connection", type(error).__name__)
                 self._topology.learn()
                 if reconnected or isinstance(error, exceptions.TimeoutError | exceptions.AuthenticationError):
                     raise unavailable(error) from None
@@ -175,6 +184,10 @@ class Cluster:
         """Share nothing with the process that this one was forked from, whoever forks and whenever."""
         self._connections.start_afresh()
         self._topology.start_afresh()
+
+
+def _ignore(*_told: object) -> None:
+    """Nobody wants to know."""
 
 
 def _is_good(answer: Any) -> bool:

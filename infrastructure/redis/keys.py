@@ -36,6 +36,11 @@ class Bucket:
         return f"{{{self.number}}}p"
 
     @property
+    def everybody(self) -> str:
+        """By when the sessions had started that are over, whose they may be. All buckets have the same."""
+        return f"{{{self.number}}}e"
+
+    @property
     def fence(self) -> str:
         """Written by whoever changes nothing else and yet needs a confirmation. It holds nothing."""
         return f"{{{self.number}}}f"

@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 -- A page of a user's live sessions, the newest first: identifier, fields, identifier, fields …
--- KEYS: the user's sessions, cut-off.
+-- KEYS: the user's sessions, cut-off, everybody's.
 -- ARGV: what the keys of the user's sessions begin with, now, the start and identifier to go on after, how many.
 local CHUNK = 100
 
@@ -18,6 +18,7 @@ end
 local now, after, limit = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[5])
 local cut_off = redis.call('HMGET', KEYS[2], 'ended_at', 'spared')
 local ended_at = tonumber(cut_off[1] or '-1')
+local everybody = tonumber(redis.call('GET', KEYS[3]) or '-1')
 local found, offset = {}, 0
 while true do
   local some = redis.call('ZREVRANGEBYSCORE', KEYS[1], ARGV[3], '-inf', 'WITHSCORES', 'LIMIT', offset, CHUNK)
@@ -26,7 +27,8 @@ while true do
       return found
     end
     local id, started_at = some[i], tonumber(some[i + 1])
-    if (started_at < after or is_less(id, ARGV[4])) and (started_at > ended_at or id == cut_off[2]) then
+    local is_cut_off = started_at <= everybody or (started_at <= ended_at and id ~= cut_off[2])
+    if (started_at < after or is_less(id, ARGV[4])) and not is_cut_off then
       local row = redis.call('HMGET', ARGV[1] .. id, 'expires_at', 'revoked_at')
       if row[1] and not row[2] and tonumber(row[1]) > now then
         found[#found + 1] = id

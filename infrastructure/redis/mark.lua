@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
--- Write down how far a bucket's purges go, and never less than before.
--- KEYS: purge mark, fence.
+-- Write down how far a bucket's purges go, or everybody's cut-off, and never less than before.
+-- KEYS: purge mark or cut-off, fence.
 -- ARGV: until when.
 redis.call('SET', KEYS[2], '')
 local before = redis.call('GET', KEYS[1])

@@ -1,10 +1,14 @@
 #!lua flags=allow-oom
 -- Forget what is over, of some of a bucket's users: answer the last user who was looked at, and how many sessions went.
 -- A user's sessions are looked at together. Whatever stops the script, running it again does the rest.
--- KEYS: the bucket's holders.
+-- KEYS: the bucket's holders, everybody's cut-off.
 -- ARGV: where to go on, how many sessions to look at; what the keys of users' sessions, of sessions and of cut-offs
 --       begin with; until when sessions are forgotten, and until when cut-offs.
 local until_, cut_offs_until = tonumber(ARGV[6]), tonumber(ARGV[7])
+local everybody = redis.call('GET', KEYS[2])
+if everybody and tonumber(everybody) <= cut_offs_until then
+  redis.call('DEL', KEYS[2])
+end
 local looked_at, removed, last = 0, 0, false
 for _, user in ipairs(redis.call('ZRANGEBYLEX', KEYS[1], ARGV[1], '+', 'LIMIT', 0, ARGV[2])) do
   local index = ARGV[3] .. user

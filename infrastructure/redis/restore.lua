@@ -1,6 +1,6 @@
 #!lua
 -- Add a session that the store has lost, unless it may have been ended; answer whether that was done.
--- KEYS: session, the user's sessions, the bucket's holders, cut-off, purge mark.
+-- KEYS: session, the user's sessions, the bucket's holders, cut-off, everybody's, purge mark.
 -- ARGV: user, session's identifier, its start, when the presented token expires; then fields and values.
 if redis.call('EXISTS', KEYS[1]) == 1 then
   return 0
@@ -9,7 +9,11 @@ local cut_off = redis.call('HMGET', KEYS[4], 'ended_at', 'spared')
 if cut_off[1] and tonumber(ARGV[3]) <= tonumber(cut_off[1]) and cut_off[2] ~= ARGV[2] then
   return 0
 end
-local purged_until = redis.call('GET', KEYS[5])
+local everybody = redis.call('GET', KEYS[5])
+if everybody and tonumber(ARGV[3]) <= tonumber(everybody) then
+  return 0
+end
+local purged_until = redis.call('GET', KEYS[6])
 if purged_until and tonumber(purged_until) >= tonumber(ARGV[4]) then
   return 0
 end

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- The step of a refresh: one compare-and-set. It answers the session's claims, or nothing if the step was not taken.
--- KEYS: session, cut-off; and the bucket's users, if the user has to be one who is active.
+-- KEYS: session, cut-off, everybody's; and the bucket's users, if the user has to be one who is active.
 -- ARGV: user, session's identifier, its start, the generation to replace, the seconds in which it must not have rotated
 --       (from, until), kept_until; then the step's fields and values.
 local row = redis.call('HMGET', KEYS[1], 'generation', 'issued_at', 'revoked_at', 'kept_until', 'claims')
@@ -11,11 +11,15 @@ local issued_at = tonumber(row[2])
 if issued_at >= tonumber(ARGV[5]) and issued_at < tonumber(ARGV[6]) then
   return false
 end
-if KEYS[3] and redis.call('HGET', KEYS[3], ARGV[1]) ~= '1' then
+if KEYS[4] and redis.call('HGET', KEYS[4], ARGV[1]) ~= '1' then
   return false
 end
 local cut_off = redis.call('HMGET', KEYS[2], 'ended_at', 'spared')
 if cut_off[1] and tonumber(ARGV[3]) <= tonumber(cut_off[1]) and cut_off[2] ~= ARGV[2] then
+  return false
+end
+local everybody = redis.call('GET', KEYS[3])
+if everybody and tonumber(ARGV[3]) <= tonumber(everybody) then
   return false
 end
 local kept_until = ARGV[7]

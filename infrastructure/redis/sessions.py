@@ -50,7 +50,7 @@ class RedisSessions(Sessions):
         place = Place.of(rotation.successor)
         if rotation.replaces is None:
             return self._bring_back(rotation, place)
-        keys = [place.session, place.cut_off]
+        keys = [place.session, place.cut_off, place.bucket.everybody]
         if of_built_in_user:
             keys.append(place.bucket.users)
         claims = self._cluster.run(
@@ -59,14 +59,16 @@ class RedisSessions(Sessions):
         return None if claims is None else orjson.loads(claims)
 
     def get(self, user_id: str, session_id: str) -> Standing:
-        """Read the hash, the user's cut-off and the purge mark by one script, and be sure that nobody knows better."""
+        """Read hash, cut-offs and purge mark by one script, and be sure that nobody knows better."""
         place = Place(user_id, session_id)
-        keys = [place.session, place.cut_off, place.bucket.mark, place.bucket.fence]
-        row, cut_off, mark = self._cluster.run(Run(self._get, place.bucket, keys))
+        bucket = place.bucket
+        keys = [place.session, place.cut_off, bucket.everybody, bucket.mark, bucket.fence]
+        row, cut_off, everybody, mark = self._cluster.run(Run(self._get, place.bucket, keys))
         return Standing(
             session=session_of(user_id, session_id, row) if row else None,
             cut_off=cut_off_of(*cut_off),
             purged_until=None if mark is None else int(mark),
+            everybody_cut_off=None if everybody is None else int(everybody),
         )
 
     def revoke(self, token: RefreshToken, *, at: int, reason: RevocationReason) -> bool:
@@ -86,14 +88,23 @@ class RedisSessions(Sessions):
     def end_all(self, user_id: str, *, at: int, spare: str | None = None) -> int:
         """Move the user's cut-off forward, past every session in the user's list."""
         place = Place(user_id)
-        keys = [place.cut_off, place.index, place.bucket.holders]
+        keys = [place.cut_off, place.index, place.bucket.holders, place.bucket.everybody]
         arguments: list[Value] = [user_id, at, spare or "", place.sessions]
         return int(self._cluster.run(Run(self._end_all, place.bucket, keys, arguments)))
+
+    def end_everybody(self, *, started_by: int, at: int) -> None:
+        """Write the cut-off into every bucket. Whoever is told nothing may do it again: some buckets may have it."""
+
+        def mark(bucket: Bucket) -> Run:
+            return Run(self._mark, bucket, [bucket.everybody, bucket.fence], [started_by])
+
+        for _ in in_each_bucket(self._cluster, mark, confirm=True):
+            pass
 
     def list_live(self, user_id: str, page: Page, *, now: int) -> list[Session]:
         """Read on in the user's list. Nothing is decided by it, so it is not confirmed."""
         place = Place(user_id)
-        keys = [place.index, place.cut_off]
+        keys = [place.index, place.cut_off, place.bucket.everybody]
         arguments: list[Value] = [place.sessions, now, *(page.after or _NEWER_THAN_ALL), page.limit]
         found = self._cluster.run(Run(self._list_live, place.bucket, keys, arguments), confirm=False)
         return [session_of(user_id, id_.decode(), row) for id_, row in zip(found[::2], found[1::2], strict=True)]
@@ -114,7 +125,12 @@ class RedisSessions(Sessions):
 
         def purge(bucket: Bucket) -> Run:
             prefixes = [bucket.indexes, bucket.sessions, bucket.cut_offs]
-            return Run(self._purge, bucket, [bucket.holders], [PART, *prefixes, until, until - MAX_SESSION_TTL])
+            return Run(
+                self._purge,
+                bucket,
+                [bucket.holders, bucket.everybody],
+                [PART, *prefixes, until, until - MAX_SESSION_TTL],
+            )
 
         # All marks are confirmed before the first session goes: what is forgotten must never count as new.
         for _ in in_each_bucket(self._cluster, mark, confirm=True):
@@ -124,7 +140,7 @@ class RedisSessions(Sessions):
 
     def _bring_back(self, rotation: Rotation, place: Place) -> Claims | None:
         restored = Session.recalled(rotation.successor).rotated(rotation)
-        keys = [*place.keys_of_new, place.cut_off, place.bucket.mark]
+        keys = [*place.keys_of_new, place.cut_off, place.bucket.everybody, place.bucket.mark]
         arguments = [*naming(rotation.successor), rotation.presented.expires_at, *fields_of(restored)]
         return restored.claims if self._cluster.run(Run(self._restore, place.bucket, keys, arguments)) else None
 

@@ -1,26 +1,33 @@
 """Charts, drawn by pygal."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pygal
 from pygal.style import Style
 
-_STYLE = Style(
-    background="white",
-    plot_background="white",
-    font_family="system-ui, sans-serif",
-    colors=("#0969da", "#8c959f", "#1a7f37", "#bf8700"),
-)
+_COMMON: dict[str, Any] = {
+    "js": (),
+    "style": Style(
+        background="white",
+        plot_background="white",
+        font_family="system-ui, sans-serif",
+        colors=("#0969da", "#8c959f", "#1a7f37", "#bf8700"),
+    ),
+    "legend_at_bottom": True,
+    "truncate_label": -1,
+}
 
 
 def bars(title: str, labels: Sequence[str], series: Mapping[str, Sequence[float | None]]) -> bytes:
     """Return a chart of horizontal bars as SVG: a row for each label, with a bar of each series."""
     chart = pygal.HorizontalBar(
-        style=_STYLE,
-        js=(),
+        **_COMMON,
         title=title,
-        height=40 * len(labels) + 150,
+        height=50 * len(labels) + 150,
         print_values=True,
+        show_x_labels=False,  # each bar has its value
+        show_x_guides=False,
         value_formatter="{:,.0f}".format,
     )
     chart.x_labels = list(reversed(labels))  # pygal begins at the bottom
@@ -32,9 +39,10 @@ def bars(title: str, labels: Sequence[str], series: Mapping[str, Sequence[float 
 def curves(title: str, lines: Mapping[str, Sequence[tuple[float, float]]], *, x_title: str, y_title: str) -> bytes:
     """Return a chart with two logarithmic axes as SVG."""
     chart = pygal.XY(
-        style=_STYLE, js=(), title=title, x_title=x_title, y_title=y_title, logarithmic=True, legend_at_bottom=True,
-        value_formatter="{:,g}".format, x_value_formatter="{:,g}".format,
-    )  # fmt: skip
+        **_COMMON, title=title, x_title=x_title, y_title=y_title, logarithmic=True, show_minor_y_labels=False
+    )
+    chart.value_formatter = chart.x_value_formatter = "{:,.10g}".format
+    chart.x_labels = sorted({x for points in lines.values() for x, _ in points})
     for name, points in lines.items():
         chart.add(name, list(points))
     return bytes(chart.render())

@@ -12,15 +12,16 @@ import statistics
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from domain.model.sessions import Session
-from domain.model.tokens import new_id
+from domain.model.tokens import FIRST_GENERATION, RefreshToken, new_id
 from entrypoints.settings import load_settings
 from infrastructure.authlib.key_ring import KeyRing
 from infrastructure.authlib.token_codec import AuthlibTokenCodec
-from infrastructure.peewee.sessions import _row
+from infrastructure.peewee.tables import SESSION_COLUMNS, row_of
 from tests.benchmarks.in_process import WsgiClient, a_service, logs_in
 
 SESSIONS = (1_000, 10_000, 100_000, 1_000_000)
@@ -88,17 +89,25 @@ def _clients(path: Path, count: int) -> list[WsgiClient]:
     app = service.app()
     sampled = set(random.Random(1).sample(range(count), min(_SAMPLE, count)))  # noqa: S311  the same every time
     clients = []
+    names, marks = ", ".join(SESSION_COLUMNS), ", ".join("?" * len(SESSION_COLUMNS))
+    insert = f"INSERT INTO nuovo_sessions ({names}) VALUES ({marks})"  # noqa: S608  names of its own
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("BEGIN")
     for number in range(count):
-        session = Session.start(
-            session_id=new_id(), user_id=str(number), device="benchmark", now=now, cut_off=None, policy=policy
+        token = RefreshToken(
+            session_id=new_id(),
+            user_id=str(number),
+            generation=FIRST_GENERATION,
+            started_at=now,
+            ends_at=now + policy.session_ttl,
+            issued_at=now,
+            expires_at=now + policy.refresh_token_ttl,
         )
-        row = _row(session)
-        connection.execute(f"INSERT INTO nuovo_sessions VALUES ({', '.join('?' * len(row))})", list(row.values()))  # noqa: S608
+        row = row_of(replace(Session.recalled(token), device="benchmark"))
+        connection.execute(insert, [row[column] for column in SESSION_COLUMNS])
         connection.execute("INSERT INTO nuovo_users VALUES (?, 1)", (str(number),))
         if number in sampled:
-            clients.append(WsgiClient(app, codec.write_refresh_token(session.current_token())))
+            clients.append(WsgiClient(app, codec.write_refresh_token(token)))
     connection.execute("COMMIT")
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()

@@ -19,8 +19,10 @@ from typing import Any
 
 import falcon
 
+from domain.model.actors import THE_OPERATOR
 from domain.model.users import User
-from entrypoints.bootstrap import Service, build
+from domain.use_cases.start_session import SessionTerms
+from entrypoints.bootstrap import Built, build
 from entrypoints.settings import load_settings
 from infrastructure.logs import configure_logging
 from tests.benchmarks.peers.empty_falcon import create_app
@@ -30,7 +32,7 @@ WARM_UP = 300
 _MARKER = b'"refresh_token":"'
 
 
-def a_service(url: str, **settings: str) -> Service:
+def a_service(url: str, **settings: str) -> Built:
     """Return Nuovo over a database that is ready and holds one user."""
     service = build(
         load_settings(
@@ -40,7 +42,7 @@ def a_service(url: str, **settings: str) -> Service:
         )
     )
     service.operations.migrate()
-    service.operations.users.put(User(id=USER))
+    service.operations.directory.put(User(id=USER))
     return service
 
 
@@ -126,9 +128,9 @@ def logs_in(path: Path) -> Iterator[None]:
 
 def _client(url: str, **settings: str) -> WsgiClient:
     service = a_service(url, **settings)
-    token = service.operations.start(USER, "benchmark").refresh_token
-    assert token is not None
-    client = WsgiClient(service.app(), token)
+    pair = service.operations.service.start(USER, SessionTerms(device="benchmark"), by=THE_OPERATOR)
+    assert pair.refresh_token is not None
+    client = WsgiClient(service.app(), pair.refresh_token)
     client.refresh()
     return client
 

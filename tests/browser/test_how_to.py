@@ -35,9 +35,10 @@ export const checkPassword = async (name, password) =>
 
 
 def test_every_snippet_is_executed() -> None:
-    """Each is named where a test writes it down to run it."""
-    tests = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py"))
-    assert set(snippets()) == set(re.findall(r'write_snippet\(\s*"([^"]+)"', tests))
+    """Each is named where a test writes it down to run it, here or among the judges."""
+    folders = Path(__file__).parent, Path(__file__).parents[1] / "judges"
+    tests = "".join(path.read_text(encoding="utf-8") for folder in folders for path in folder.glob("*.py"))
+    assert [name for name in snippets() if f'"{name}"' not in tests] == []
 
 
 @pytest.fixture(params=["python", "node"])
@@ -45,8 +46,8 @@ def login(request: pytest.FixtureRequest, serve: Callable[..., Nuovo], tmp_path:
     """Run the login service of the page, in front of Nuovo."""
     nuovo, port = serve(), free_port()
     environment = {
-        "NUOVO_URL": nuovo.url,
-        "NUOVO_SERVICE_CREDENTIAL": nuovo.service_credential,
+        "SESSION_SERVICE_URL": nuovo.url,
+        "SESSION_SERVICE_CREDENTIAL": nuovo.service_credential,
         "PORT": str(port),
     }
     if request.param == "python":
@@ -166,6 +167,58 @@ def test_the_frontend_with_react(
     use_the_application(page, context)
 
 
+def test_the_page_of_devices(context: BrowserContext, browser: Browser, site: Site, tmp_path: Path) -> None:
+    site.pages |= {
+        "/devices": write_snippet("devices.html", tmp_path).read_text(encoding="utf-8"),
+        "/devices.js": write_snippet("devices.js", tmp_path).read_text(encoding="utf-8"),
+    }
+    others = [browser.new_context() for _ in range(3)]
+    for person in (context, *others):
+        open_app(person, site, "/blank").evaluate("fetch('/login', { method: 'POST' })")
+    page = open_app(context, site, "/devices")
+    mine = page.get_by_role("listitem")
+    expect(mine.filter(has_text="(this one)")).to_have_count(1)
+    before = mine.count()
+    assert before >= 4
+    page.get_by_role("button", name="Sign out", exact=True).first.click()
+    expect(mine).to_have_count(before - 1)
+    page.get_by_role("button", name="Sign out everywhere else").click()
+    expect(mine).to_have_count(1)
+    expect(mine).to_contain_text("(this one)")
+    for person in others:
+        assert (
+            open_app(person, site, "/blank").evaluate(
+                "fetch('/refresh_token', { method: 'POST' }).then(({ status }) => status)"
+            )
+            == 401
+        )
+        person.close()
+    page.reload()
+    expect(mine).to_contain_text("(this one)")
+
+
+def test_developing_with_vite(context: BrowserContext, serve: Callable[..., Nuovo], site: Site, sources: Path) -> None:
+    """The application of the React page, from its sources, with an origin of Vite's."""
+    (sources / "src").mkdir()
+    copy = write_snippet("copy-client.sh", sources, **{"https://app.example.org": serve().url})
+    subprocess.run(["bash", "-e", copy], cwd=sources, check=True)
+    types = write_snippet("copy-types.sh", sources, **{"https://app.example.org": serve().url})
+    subprocess.run(["bash", "-e", types], cwd=sources, check=True)
+    assert "export declare function createSession" in (sources / "src" / "nuovo-client.d.ts").read_text("utf-8")
+    write_snippet("session.js", sources / "src")
+    write_snippet("app.jsx", sources / "src")
+    page = '<!doctype html><title>App</title><div id="app"></div><script type="module" src="/src/app.jsx"></script>'
+    (sources / "index.html").write_text(page, encoding="utf-8")
+    upstreams = f"[{urlsplit(serve().url).port}, {site.port}, {site.port}]"
+    write_snippet("vite.config.js", sources, **{"[8000, 8001, 8002]": upstreams})
+    port = free_port()
+    vite = [str(sources.parents[1] / "node_modules" / ".bin" / "vite"), "--port", str(port), "--host", "127.0.0.1"]
+    with running([*vite, "--strictPort"], port, sources):
+        tab = context.new_page()
+        tab.goto(f"http://localhost:{port}")
+        use_the_application(tab, context)
+
+
 @pytest.fixture
 def proxied(serve: Callable[..., Nuovo], tmp_path: Path, site: Site) -> Iterator[str]:
     """Run the whole arrangement of the page: nginx, the application's files, its login, its API and Nuovo."""
@@ -195,7 +248,7 @@ def proxied(serve: Callable[..., Nuovo], tmp_path: Path, site: Site) -> Iterator
         },
         tls=(certificate, key),
     )
-    environment = {"NUOVO_URL": nuovo.url, "NUOVO_SERVICE_CREDENTIAL": nuovo.service_credential}
+    environment = {"SESSION_SERVICE_URL": nuovo.url, "SESSION_SERVICE_CREDENTIAL": nuovo.service_credential}
     gunicorn = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{login_port}", "login:app"]
     with ExitStack() as stack:
         stack.enter_context(running(gunicorn, login_port, tmp_path, environment))

@@ -78,10 +78,10 @@ def test_every_command_ends_with_every_problem_of_the_settings(
     nuovo: Nuovo, opener: Opener, arguments: tuple[str, ...]
 ) -> None:
     """On standard error, with a status that scripts see, and before anything is done."""
-    opener.problems = ["NUOVO_SECRET_KEY is not set", "NUOVO_LEEWAY: input should be a valid integer"]
+    opener.problems = ["NUOVO_SECRET_KEY is not set", "NUOVO_LEEWAY: must be whole seconds"]
     result = nuovo(*arguments)
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == ("Error: NUOVO_SECRET_KEY is not set\nNUOVO_LEEWAY: input should be a valid integer\n")
+    assert result.stderr == ("Error: NUOVO_SECRET_KEY is not set\nNUOVO_LEEWAY: must be whole seconds\n")
 
 
 @pytest.mark.parametrize("arguments", [("sessions",), ("users",), ("no-such-command",), ("serve", "--workers", "0")])

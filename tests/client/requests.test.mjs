@@ -239,6 +239,15 @@ test("ending the present session, or all, ends it here as well", async () => {
   }
 });
 
+test("ending the others leaves this one as it is", async () => {
+  const world = new World();
+  const { session, events } = await world.signedIn();
+  await world.until(session.endOtherSessions());
+  assert.equal(world.server.paths().at(-1), "DELETE /auth/sessions");
+  assert.ok(await world.until(session.refresh()));
+  assert.ok(!events.some((event) => event.startsWith("ended")));
+});
+
 test("a refused listing is a typed error", async () => {
   const world = new World();
   const { session } = await world.signedIn();

@@ -231,7 +231,7 @@ class Server {
   };
 
   answer(record) {
-    const { pathname } = new URL(record.url);
+    const { pathname, search } = new URL(record.url);
     if (pathname === "/auth/refresh_token") return this.refresh(record);
     if (pathname === "/auth/revoke_token") return this.revoke(record);
     const token = record.authorization?.match(/^Bearer (.+)$/)?.[1];
@@ -243,7 +243,9 @@ class Server {
       return this.success({ sessions: mine.map(([sid]) => ({ id: sid, current: sid === claims.sid })) });
     }
     if (pathname.startsWith("/auth/sessions") && record.method === "DELETE") {
-      for (const [sid, row] of this.sessions) if (!id || sid === decodeURIComponent(id)) row.live = false;
+      const spared = search === "?except=current" ? claims.sid : null;
+      for (const [sid, row] of this.sessions)
+        if (sid !== spared && (!id || sid === decodeURIComponent(id))) row.live = false;
       return this.success({ message: "Ended." });
     }
     return this.success({ sub: claims.sub, body: record.body });

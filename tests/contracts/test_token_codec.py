@@ -1,8 +1,11 @@
 """What every token codec promises. What hostile text may look like is in `tests/hostile`."""
 
-from collections.abc import Callable
+import warnings
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import orjson
@@ -13,19 +16,28 @@ from freezegun import freeze_time
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from joserfc import jws
+from joserfc.errors import SecurityWarning
 from joserfc.jwk import KeySet, OctKey
 
 from domain.model.claims import REGISTERED, Claims
 from domain.model.errors import InvalidAccessTokenError, InvalidRefreshTokenError, RefusalCause
 from domain.model.tokens import MAX_GENERATION, MAX_SESSION_TTL, RefreshToken, new_id
 from infrastructure.authlib.key_ring import KeyRing
-from infrastructure.authlib.keys import WeakKeyError
+from infrastructure.authlib.keys import (
+    AccessKey,
+    WeakKeyError,
+    generate_private_key,
+    private_key,
+    public_half,
+    public_key,
+)
 from infrastructure.authlib.token_codec import AuthlibTokenCodec
 from ports.token_codec import TokenCodec
 from tests.builders import access_token_of, first_token
 from tests.fakes.clock import START
 from tests.fakes.token_codec import FakeTokenCodec
 
+Keys = Sequence[AccessKey]
 SECRET, OTHER_SECRET = "kD8vQ2mX7pL1sT4wZ9bN6cR3yH5jF0gA-eU", "Wq3nB8xK1vM6tC9zR2pS7dL4hJ0fG5yE_aO"
 ISSUER, AUDIENCE, CLIENT = "https://login.example.org", "https://api.example.org", "web"
 REFRESH_TOKEN = replace(first_token("ada"), generation=7, issued_at=START + 6, expires_at=START + 6 + 14 * 86_400)
@@ -33,18 +45,31 @@ START_INSTANT = datetime.fromtimestamp(START, tz=UTC)
 ACCESS_TOKEN = replace(access_token_of(REFRESH_TOKEN), claims={"role": "admin", "amr": ["pwd"]})
 
 
-def authlib_codec(secret: str = SECRET, *previous: str, issuer: str = ISSUER) -> AuthlibTokenCodec:
-    return AuthlibTokenCodec(KeyRing(secret, previous), issuer=issuer, audience=AUDIENCE, client_id=CLIENT)
+ALGORITHMS = ("ES256", "RS256", "EdDSA")
 
 
-@pytest.fixture(params=[FakeTokenCodec, authlib_codec])
+@cache
+def access_key(algorithm: str, number: int = 0) -> AccessKey:
+    """Return a key of its own for each number; making one for RSA takes its time."""
+    return private_key(generate_private_key(algorithm))
+
+
+def authlib_codec(
+    secret: str = SECRET, *previous: str, issuer: str = ISSUER, sign: AccessKey | None = None, verify: Keys = ()
+) -> AuthlibTokenCodec:
+    keys = KeyRing(secret, previous, access_key=sign, verification_keys=verify)
+    return AuthlibTokenCodec(keys, issuer=issuer, audience=AUDIENCE, client_id=CLIENT)
+
+
+@pytest.fixture(params=[None, "HS256", *ALGORITHMS], ids=["fake", "HS256", *ALGORITHMS])
 def codec(request: pytest.FixtureRequest) -> TokenCodec:
     """Return a codec of each kind."""
-    make: Callable[[], TokenCodec] = request.param
-    return make()
+    if request.param is None:
+        return FakeTokenCodec()
+    return authlib_codec(sign=None if request.param == "HS256" else access_key(request.param))
 
 
-@pytest.fixture(params=[FakeTokenCodec, lambda: authlib_codec(OTHER_SECRET)])
+@pytest.fixture(params=[FakeTokenCodec, lambda: authlib_codec(OTHER_SECRET, sign=access_key("ES256", 1))])
 def foreign_codec(request: pytest.FixtureRequest) -> TokenCodec:
     """Return a codec of another service."""
     make: Callable[[], TokenCodec] = request.param
@@ -186,6 +211,68 @@ def test_no_token_rests_on_a_weak_or_repeated_key(secret: str, previous: list[st
     with pytest.raises(WeakKeyError) as caught:
         KeyRing(secret, previous)
     assert not secret or secret not in str(caught.value)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_access_tokens_outlive_a_change_of_their_key(algorithm: str) -> None:
+    """Whoever has heard of both keys reads the tokens of both, with the public halves alone."""
+    old, new = access_key(algorithm), access_key("ES256", 2)
+    verifying = authlib_codec(OTHER_SECRET, sign=new, verify=[old])
+    for signing in (authlib_codec(sign=old), authlib_codec(sign=new)):
+        assert verifying.read_access_token(signing.write_access_token(ACCESS_TOKEN)) == ACCESS_TOKEN
+    with pytest.raises(InvalidAccessTokenError):
+        authlib_codec(sign=new).read_access_token(authlib_codec(sign=old).write_access_token(ACCESS_TOKEN))
+
+
+def test_what_verifies_need_not_sign() -> None:
+    pem = generate_private_key("ES256")
+    text = authlib_codec(sign=private_key(pem)).write_access_token(ACCESS_TOKEN)
+    assert authlib_codec(verify=[public_key(public_half(pem))]).read_access_token(text) == ACCESS_TOKEN
+
+
+def test_a_key_serves_one_type_of_token() -> None:
+    """Beside a key for access tokens, the secret says nothing about them; and that key nothing about refresh tokens."""
+    with_key, with_secret = authlib_codec(sign=access_key("ES256")), authlib_codec()
+    with pytest.raises(InvalidAccessTokenError):
+        with_key.read_access_token(with_secret.write_access_token(ACCESS_TOKEN))
+    assert with_key.read_refresh_token(with_secret.write_refresh_token(REFRESH_TOKEN)) == REFRESH_TOKEN
+    assert with_key.write_refresh_token(REFRESH_TOKEN) == with_secret.write_refresh_token(REFRESH_TOKEN)
+
+
+def test_a_token_of_a_key_that_is_gone_is_told_apart_in_the_log() -> None:
+    """From rubbish, by its form alone: whose signature it has is not known."""
+    text = authlib_codec(OTHER_SECRET).write_refresh_token(REFRESH_TOKEN)
+    for presented in (text, text[:-1], f"{text.split('.')[0]}.e30.AA"):
+        with pytest.raises(InvalidRefreshTokenError) as caught:
+            authlib_codec().read_refresh_token(presented)
+        assert caught.value.cause is RefusalCause.UNKNOWN_KEY
+    header = {"alg": "HS256", "kid": "x" * 43, "typ": "rt+jwt"}
+    changes: list[dict[str, object]] = [
+        {"alg": "none"},
+        {"kid": "x" * 42},
+        {"kid": "../" + "x" * 40},
+        {"typ": "JWT"},
+        {"crit": []},
+    ]
+    for changed in changes:
+        rubbish = urlsafe_b64encode(orjson.dumps(header | changed)).rstrip(b"=").decode()
+        with pytest.raises(InvalidRefreshTokenError) as caught:
+            authlib_codec().read_refresh_token(f"{rubbish}.e30.AA")
+        assert caught.value.cause is RefusalCause.MALFORMED
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_access_tokens_are_what_the_standard_library_of_jose_makes_of_them(algorithm: str) -> None:
+    """Verified with the published key alone."""
+    key = access_key(algorithm)
+    published: Any = KeyRing(SECRET, access_key=key).public_keys
+    text = authlib_codec(sign=key).write_access_token(ACCESS_TOKEN)
+    # joserfc finds the key by `kid`; it warns of the name EdDSA, which is what most libraries know.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SecurityWarning)
+        access = jws.deserialize_compact(text, KeySet.import_key_set(published), [algorithm])
+    assert access.protected == {"alg": algorithm, "kid": key.id, "typ": "at+jwt"}
+    assert claims_of(access)["sub"] == "ada"
 
 
 def test_a_token_of_another_issuer_is_refused_though_the_key_is_the_same() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from domain.model.errors import UnknownPlaceError
-from domain.model.sessions import CutOff, RevocationReason, Session
+from domain.model.sessions import EVERYBODY, CutOff, RevocationReason, Session
 from domain.model.tokens import new_id
 from ports.transfer import Part
 from tests.builders import (
@@ -253,3 +253,21 @@ def test_what_either_cut_off_has_ended_is_over(store: Store, ours: Shape, theirs
         store.transfer.adopt_cut_off(user, after)
 
         assert store.sessions.get(user, new_id()).cut_off == expected
+
+
+def test_everybodys_cut_off_comes_last_and_is_adopted(store: Store) -> None:
+    """As that of a user whom there cannot be; it never moves back."""
+    session = new_session()
+    store.sessions.start(session)
+    store.sessions.end_all(new_user_id(), at=START)
+    store.sessions.end_everybody(started_by=START - 5, at=START)
+
+    parts = list(store.transfer.export())
+
+    assert parts[-1].cut_offs == {EVERYBODY: CutOff(ended_at=START - 5)}
+    assert all(EVERYBODY not in part.cut_offs for part in parts[:-1])
+    assert list(store.transfer.export(parts[-1].place)) == []
+    for ended_at, joined in ((START - 9, START - 5), (START + 3, START + 3)):
+        store.transfer.adopt_cut_off(EVERYBODY, CutOff(ended_at=ended_at))
+        assert store.sessions.get(session.token.user_id, session.token.session_id).everybody_cut_off == joined
+    assert store.sessions.rotate(next_rotation(session)) is None

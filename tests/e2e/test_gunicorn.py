@@ -59,14 +59,6 @@ def test_gunicorn_alone_serves_the_application_from_any_folder(tmp_path: Path, d
         assert client.refresh(first.refresh_token).status == 200
 
 
-def test_gunicorn_alone_says_what_is_wrong_with_the_settings(tmp_path: Path) -> None:
-    nuovo = Nuovo(tmp_path, "mysql://db", environment={"NUOVO_SECRET_KEY": "too short"})
-    nuovo.spawn(BARE_GUNICORN)
-    assert nuovo.wait() != 0
-    assert "NUOVO_SECRET_KEY has 9 bytes; at least 32 are needed" in nuovo.log_text
-    assert "Traceback" not in nuovo.log_text
-
-
 def test_stopping_deletes_no_folder_of_the_operator(tmp_path: Path, databases: Databases) -> None:
     """Not even one that is called as those of demonstrations are."""
     folder = tmp_path / "nuovo-demo-mine"

@@ -7,6 +7,7 @@ from domain.model.users import User
 from domain.use_cases.service import Service
 from domain.use_cases.start_session import SessionTerms
 from infrastructure.two_places import RotationsInTwoPlaces
+from ports.foreign_tokens import NO_FOREIGN_TOKENS, ForeignTokens
 from ports.sessions import Sessions
 from ports.token_codec import TokenCodec
 from tests.fakes.clock import FakeClock
@@ -15,7 +16,7 @@ from tests.fakes.sessions import FakeSessions
 from tests.fakes.token_codec import FakeTokenCodec
 from tests.fakes.users import FakeUsers
 
-_PORTS = ("clock", "tokens", "users", "sessions", "log")
+_PORTS = ("clock", "tokens", "users", "sessions", "log", "foreign")
 LOGIN = Actor(kind=ActorKind.SERVICE, name="login")
 
 
@@ -31,12 +32,14 @@ class FakeService(Service):
         users: FakeUsers | None = None,
         sessions: Sessions | None = None,
         log: FakeSecurityLog | None = None,
+        foreign: ForeignTokens = NO_FOREIGN_TOKENS,
     ) -> None:
         self.clock = clock or FakeClock()
         self.tokens = tokens or FakeTokenCodec()
         self.users = users or FakeUsers(User(id="ada"), User(id="bob"))
         self.sessions = sessions or FakeSessions()
         self.log = log or FakeSecurityLog()
+        self.foreign = foreign
         self.policy = policy or SessionPolicy()
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -51,6 +54,7 @@ class FakeService(Service):
                 rotations=RotationsInTwoPlaces(self.users, self.sessions),
                 log=self.log,
                 policy=self.policy,
+                foreign=self.foreign,
             )
 
     def sign_in(self, user_id: str = "ada", terms: SessionTerms | None = None, *, device: str = "") -> TokenPair:

@@ -44,7 +44,7 @@ class FakeSessions(Sessions):
                 row = Session.recalled(token)
             if row.revoked_at is not None or row.token.issued_at in rotation.unless_rotated_in:
                 return None
-            self.rows[key] = row.rotated(rotation)
+            row = self.rows[key] = row.rotated(rotation)
             return row.claims
 
     def get(self, user_id: str, session_id: str) -> Standing:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from domain.model.errors import UnknownPlaceError
-from domain.model.sessions import CutOff, Session
+from domain.model.sessions import EVERYBODY, CutOff, Session
 from ports.transfer import Part, Transfer
 from tests.fakes.sessions import FakeSessions, key_of
 
@@ -11,20 +11,24 @@ _PART = 3
 
 
 class FakeTransfer(Transfer):
-    """First all sessions, then all cut-offs; a place is how often a kind of row and its key."""
+    """First all sessions, then all cut-offs, everybody's last; a place is how often a kind of row and its key."""
 
     def __init__(self, sessions: FakeSessions) -> None:
         self._store = sessions
 
     def export(self, after: str = "") -> Iterator[Part]:
         kind, _, key = after.partition(" ")
-        if kind not in ("", "sessions", "cut-offs"):
+        if kind not in ("", "sessions", "cut-offs", "everybody"):
             raise UnknownPlaceError
+        if kind == "everybody":
+            return
         if kind != "cut-offs":
             session_id, _, user_id = key.partition(" ")
             yield from self._sessions_after((user_id, session_id))
             key = ""
         yield from self._cut_offs_after(key)
+        if (ended_at := self._store.everybody_cut_off) is not None:
+            yield Part(place="everybody", cut_offs={EVERYBODY: CutOff(ended_at=ended_at)})
 
     def adopt(self, session: Session) -> None:
         store = self._store
@@ -36,6 +40,9 @@ class FakeTransfer(Transfer):
 
     def adopt_cut_off(self, user_id: str, cut_off: CutOff) -> None:
         store = self._store
+        if user_id == EVERYBODY:
+            store.end_everybody(started_by=cut_off.ended_at, at=cut_off.ended_at)
+            return
         with store.lock:
             ours = store.cut_offs.get(user_id)
             if ours is None:

@@ -11,13 +11,14 @@ import structlog
 
 from domain.model.sessions import Session
 from entrypoints.http.app import create_app
+from entrypoints.http.oauth.server import AuthorizationServer
 from entrypoints.http.refresh_cookie import RefreshCookie
 from ports.token_codec import TokenCodec
 from tests.builders import first_token
 from tests.e2e.server import Nuovo
 from tests.fakes.service import FakeService
 from tests.fakes.sessions import FakeSessions
-from tests.hostile.forge import PREVIOUS_SECRET, SECRET, SESSION_ID, strict_codec
+from tests.hostile.forge import AUDIENCE, CLIENT, ISSUER, PREVIOUS_SECRET, SECRET, SESSION_ID, strict_codec
 from tests.hostile.wsgi import App
 from tests.http.contract import ALLOWED_ORIGIN, SERVICE_CREDENTIAL
 
@@ -70,6 +71,7 @@ class Target:
             cookie=RefreshCookie(),
             service_credentials=[SERVICE_CREDENTIAL],
             allowed_origins=[ALLOWED_ORIGIN],
+            server=AuthorizationServer(issuer=ISSUER, audience=AUDIENCE, client_id=CLIENT),
         )
 
 

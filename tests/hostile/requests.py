@@ -18,6 +18,14 @@ ENDPOINTS = [
     ("GET", "/sessions", ACCESS.honest),
     ("DELETE", "/sessions", ACCESS.honest),
     ("DELETE", f"/sessions/{SESSION_ID}", ACCESS.honest),
+    ("GET", "/users/ada/sessions", SERVICE_CREDENTIAL),
+    ("DELETE", "/users/ada/sessions", SERVICE_CREDENTIAL),
+    ("DELETE", f"/users/ada/sessions/{SESSION_ID}", SERVICE_CREDENTIAL),
+    ("POST", "/oauth/token", ""),
+    ("POST", "/oauth/revoke", ""),
+    ("POST", "/oauth/introspect", SERVICE_CREDENTIAL),
+    ("GET", "/.well-known/jwks.json", ""),
+    ("GET", "/.well-known/oauth-authorization-server", ""),
     ("GET", "/health/live", ""),
     ("GET", "/health/ready", ""),
 ]
@@ -37,6 +45,10 @@ PATHS = [
     "https://evil.example/refresh_token", "//evil.example/refresh_token", "/sessions/", "/sessions//", "/sessions/a/b",
     "/sessions/..", "/sessions/.", "/sessions/%2e%2e", "/sessions/\x00", "/sessions/" + "a" * 10_000,
     "/sessions/\r\nX: y",
+    "/users", "/users/", "/users//sessions", "/users/\xff/sessions", "/users/\x00/sessions", "/users/../sessions",
+    "/users/" + "a/" * 5000 + "sessions", "/users/" + "a" * 100_000 + "/sessions", "/users/sessions/sessions/sessions",
+    "/users/a\r\nX: y/sessions", "/users/\xed\xa0\x80/sessions", "/oauth", "/oauth/", "/oauth/token/", "/oauth/nowhere",
+    "/oauth/\xff", "/.well-known", "/.well-known/", "/.well-known/openid-configuration", "/.well-known/../oauth/token",
     "/sessions/{session_id}", "/sessions/\u202e".encode().decode("latin-1"),
     "/sessions/'; DROP TABLE nuovo_sessions;--",
     "/" + "a" * 100_000, "/" + "a/" * 5000, "/health", "/health/", "/health/live/", "/health/dead", "/.git/config",
@@ -70,6 +82,16 @@ BODIES = [
     b'{"user_id":"ada","transport":"both"}', b"\xef\xbb\xbf{}", '{"user_id":"ada"}'.encode("utf-16"),
     gzip.compress(b'{"user_id":"ada"}', mtime=0), zlib.compress(b" " * 1_000_000), b"<?xml version='1.0'?><x/>",
     b"--x\r\nContent-Disposition: form-data; name=user_id\r\n\r\nada\r\n--x--\r\n", b"user_id=ada&" * 500,
+    b"grant_type=refresh_token", b"grant_type=refresh_token&refresh_token=" + b"A" * 8100, b"token=%00", b"token=\xff",
+    b"token=%ff", b"token=x&token=y", b"token", b"&", b"=", b"&&&=&", b"token=%", b"token=%zz", b"token[]=x",
+    b"token=" * 900, b"a=b&" * 2000,
+    b"grant_type=%72efresh_token&refresh_token=%0d%0aX:y", b"token=x;token_type_hint=y", b"+" * 8000,
+    b'{"user_id":"ada","claims":' + b'{"a":' * 1300 + b"1" + b"}" * 1300 + b"}",
+    b'{"user_id":"ada","claims":{"a":' + b"[" * 900 + b"]" * 900 + b"}}",
+    b'{"user_id":"ada","claims":{"a":1e400}}', b'{"user_id":"ada","claims":{"a":-1e308,"b":18446744073709551615}}',
+    b'{"user_id":"ada","claims":{"a":"\\u0000\\u202e","\\u0000":1}}', b'{"user_id":"ada","claims":{"__proto__":{}}}',
+    b'{"user_id":"ada","lifetime":' + b"9" * 4000 + b"}", b'{"user_id":"ada","lifetime":1e3}',
+    b'{"user_id":"ada","lifetime":-0}', b'{"user_id":"ada","remember":"false"}',
 ]  # fmt: skip
 MEDIA_TYPES = [
     "application/json", "application/json; charset=utf-16", "application/x-www-form-urlencoded", "text/plain",
@@ -117,6 +139,8 @@ LENGTHS = [
 QUERIES = [
     "&", "=", "&&==", "access_token={token}", "refresh_token={token}", "%", "%zz", "%00", "a=%ff", "a" * 100_000,
     "&".join(f"a{n}={n}" for n in range(5000)), "a[]=1&a[b]=2", "\xff", "a=\r\nb", ",".join("a" * 5000), ";" * 1000,
+    "limit=1&limit=2", "limit=" + "9" * 5000, "limit=%00", "after=" + "A" * 100_000, "after=%ff", "after=====",
+    "except=%00", "except[]=current", "except=current%00", "limit=\xb2", "after=" + "%F0%9F%98%80" * 100,
 ]  # fmt: skip
 
 

@@ -13,24 +13,31 @@ from tests.hostile.conftest import Target
 from tests.hostile.requests import GROUPS, Request
 from tests.hostile.wsgi import Answer, ask
 
-EXPECTED = {200, 201, 204, 400, 401, 403, 404, 405, 413, 415, 422}
+EXPECTED = {200, 201, 204, 304, 400, 401, 403, 404, 405, 413, 415, 422}
 
 
-def fault_of(answer: Answer, method: str) -> str:
+def fault_of(answer: Answer, method: str, path: str) -> str:
     """Return what is wrong with the form of an answer, or nothing."""
     if answer.status not in EXPECTED:
         return f"status {answer.status}"
     if any("injected" in f"{name}{value}".lower() for name, value in answer.headers):
         return "a header was injected"
-    if method == "HEAD" or answer.status == 204:
+    if method == "HEAD" or answer.status in {204, 304}:
         return "a body where there is none" if answer.body else ""
     if answer.all("Content-Type") != ["application/json"]:
         return f"type {answer.all('Content-Type')}"
-    envelope = json.loads(answer.body)
-    good = answer.status < 300
+    return "" if has_its_form(answer, path) else f"body {answer.body[:100]!r}"
+
+
+def has_its_form(answer: Answer, path: str) -> bool:
+    """Tell whether a body is the one envelope, or what a standard fixes for its path."""
+    body, good = json.loads(answer.body), answer.status < 300
+    if path.startswith("/oauth/") and not good:
+        return list(body) == ["error", "error_description"]
+    if path.startswith(("/oauth/", "/.well-known/")) and good:
+        return isinstance(body, dict)
     form = ["status", "code", "data"] if good else ["status", "code", "message"]
-    honest = (list(envelope), envelope["status"], envelope["code"])
-    return "" if honest == (form, "success" if good else "error", answer.status) else f"body {answer.body[:100]!r}"
+    return (list(body), body["status"], body["code"]) == (form, "success" if good else "error", answer.status)
 
 
 def faults(target: Target, requests: Iterator[Request], statuses: Counter[int]) -> Iterator[tuple[str, Request]]:
@@ -41,7 +48,7 @@ def faults(target: Target, requests: Iterator[Request], statuses: Counter[int]) 
             yield repr(error), (method, path[:100], body[:100], environ)
             continue
         statuses[answer.status] += 1
-        if fault := fault_of(answer, method):
+        if fault := fault_of(answer, method, path):
             yield fault, (method, path[:100], body[:100], environ)
 
 

@@ -52,7 +52,7 @@ def test_what_no_store_could_hold_is_no_session(over_a_real_store: Target) -> No
 def test_a_name_that_reaches_the_store_is_caught(
     over_a_real_store: Target, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without the check PostgreSQL refuses to look for NUL, which passes for trouble below."""
+    """Without the check PostgreSQL refuses to look for NUL, which passes for trouble of the store."""
     monkeypatch.setattr("domain.use_cases.end_session.is_id", lambda _value: True)
     target = over_a_real_store
     _, access_token = sign_in(target.service)

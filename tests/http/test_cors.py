@@ -93,6 +93,11 @@ def test_any_other_origin_may_read_nothing(listed: TestClient, service: FakeServ
         ("POST", "/refresh_token", 401),
         ("POST", "/revoke_token", 401),
         ("GET", "/sessions", 401),
+        ("DELETE", "/users/ada/sessions", 401),
+        ("POST", "/oauth/token", 415),
+        ("POST", "/oauth/introspect", 401),
+        ("GET", "/oauth/revoke", 405),
+        ("GET", "/.well-known/jwks.json", 200),
         ("GET", "/refresh_token", 405),
         ("GET", "/nowhere", 404),
         ("GET", "/health/live", 200),
@@ -121,7 +126,18 @@ def test_a_refused_page_may_read_nothing(listed: TestClient, pair: TokenPair) ->
     assert cors_headers(answer) == {}
 
 
-@pytest.mark.parametrize("path", ["/refresh_token", "/revoke_token", "/sessions", "/sessions/some-id"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/refresh_token",
+        "/revoke_token",
+        "/sessions",
+        "/sessions/some-id",
+        "/users/ada/sessions",
+        "/oauth/token",
+        "/oauth/revoke",
+    ],
+)
 def test_a_preflight_of_a_listed_origin(listed: TestClient, path: str) -> None:
     answer = preflight(listed, ALLOWED_ORIGIN, path)
     assert answer.status_code == 204

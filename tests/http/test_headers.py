@@ -41,6 +41,12 @@ ALL_ROUTES = [
     ("GET", "/sessions"),
     ("DELETE", "/sessions"),
     ("DELETE", "/sessions/some-id"),
+    ("GET", "/users/ada/sessions"),
+    ("DELETE", "/users/ada/sessions"),
+    ("DELETE", "/users/ada/sessions/some-id"),
+    ("POST", "/oauth/token"),
+    ("POST", "/oauth/revoke"),
+    ("POST", "/oauth/introspect"),
     ("GET", "/health/live"),
     ("GET", "/health/ready"),
     ("GET", "/nowhere"),
@@ -75,7 +81,14 @@ def test_answers_with_tokens_are_not_stored(client: TestClient, pair: TokenPair)
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("POST", "/refresh_token"), ("POST", "/revoke_token"), ("POST", "/sessions"), ("GET", "/sessions")],
+    [
+        ("POST", "/refresh_token"),
+        ("POST", "/revoke_token"),
+        ("POST", "/sessions"),
+        ("GET", "/sessions"),
+        ("GET", "/users/ada/sessions"),
+        ("DELETE", "/users/ada/sessions"),
+    ],
 )
 def test_a_401_without_a_token_only_names_the_scheme(client: TestClient, method: str, path: str) -> None:
     """RFC 6750, section 3.1: no error code for a request that lacks a credential."""
@@ -93,6 +106,9 @@ def test_a_401_without_a_token_only_names_the_scheme(client: TestClient, method:
         ("GET", "/sessions", "Invalid access token."),
         ("DELETE", "/sessions", "Invalid access token."),
         ("DELETE", "/sessions/some-id", "Invalid access token."),
+        ("GET", "/users/ada/sessions", "Invalid service credential."),
+        ("DELETE", "/users/ada/sessions", "Invalid service credential."),
+        ("DELETE", "/users/ada/sessions/some-id", "Invalid service credential."),
     ],
 )
 def test_a_401_to_a_bad_token_says_invalid_token(client: TestClient, method: str, path: str, message: str) -> None:

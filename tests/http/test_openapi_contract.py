@@ -205,7 +205,7 @@ def words_of(answer: Result) -> str:
 
 def simulated(client: TestClient, path: str, verb: str, **options: Any) -> Result:
     """Send a request with a body that is none of the operation's business."""
-    body = {"body": "x=y"} if path.startswith("/oauth/") else {"json": {}}
+    body: dict[str, Any] = {"body": "x=y"} if path.startswith("/oauth/") else {"json": {}}
     headers = {"Content-Type": "application/x-www-form-urlencoded"} if "body" in body else {}
     headers |= options.pop("headers", {})
     return client.simulate_request(verb, re.sub(r"{\w+}", "x", path), headers=headers, **body, **options)

@@ -178,6 +178,21 @@ WRONG_USER_IDS: list[Any] = [
 WRONG_DEVICES: list[Any] = [None, 42, True, [], {}, "d" * 256, "a\r\nb", "\x00", "\x9f"]
 WRONG_TRANSPORTS = [None, "", "Header", "both", 1, ["header"], {"header": True}]
 UNKNOWN_FIELDS = ["User_id", "", "__proto__", "session_id", "generation", "<script>"]
+WRONG_CLAIMS: list[tuple[dict[str, Any], str]] = [
+    ({"sub": "eve"}, "sub is a claim that Nuovo itself writes"),
+    ({"role": "admin", "exp": 9e15}, "exp is a claim that Nuovo itself writes"),
+    ({"": 1}, "a claim's name has 1 to 128 printable characters"),
+    ({"x" * 129: 1}, "a claim's name has 1 to 128 printable characters"),
+    ({"a\nb": 1}, "a claim's name has 1 to 128 printable characters"),
+    ({"x": "y" * 2041}, "claims have 2049 bytes; at most 2048 are kept"),
+    ({"x": json.loads("[" * 16 + "]" * 16)}, "claims are nested more than 16 deep"),
+    ({"x": json.loads('{"x":' * 600 + "1" + "}" * 600)}, "claims are nested more than 16 deep"),
+]
+NO_OBJECTS: list[Any] = [None, [], "{}", 1, True]
+NO_BOOLEANS: list[Any] = [None, 0, 1, "true", [], {}]
+WRONG_LIFETIMES: list[Any] = [None, 0, -1, 1.5, True, "3600", "1h", [], {}, 400 * 86_400 + 1, 2**70]
+WRONG_LIFETIME = "lifetime: must be a whole number of seconds from 1 to 34560000."
+ONLY_FIELDS = "The only fields are user_id, device, transport, claims, lifetime and remember."
 WRONG_USER_ID = f"user_id: must be a string of 1 to 255 characters, {TEXT}"
 WRONG_DEVICE = f"device: must be a string of at most 255 characters, {TEXT}"
 FIELD_CASES: list[tuple[dict[str, Any], str]] = [
@@ -188,7 +203,11 @@ FIELD_CASES: list[tuple[dict[str, Any], str]] = [
         ({"user_id": "ada", "transport": value}, r"transport: must be \"header\" or \"cookie\".")
         for value in WRONG_TRANSPORTS
     ),
-    *(({"user_id": "ada", name: "x"}, "The only fields are user_id, device and transport.") for name in UNKNOWN_FIELDS),
+    *(({"user_id": "ada", "claims": value}, "claims: must be an object.") for value in NO_OBJECTS),
+    *(({"user_id": "ada", "claims": claims}, f"claims: {words}.") for claims, words in WRONG_CLAIMS),
+    *(({"user_id": "ada", "lifetime": value}, WRONG_LIFETIME) for value in WRONG_LIFETIMES),
+    *(({"user_id": "ada", "remember": value}, "remember: must be true or false.") for value in NO_BOOLEANS),
+    *(({"user_id": "ada", name: "x"}, ONLY_FIELDS) for name in UNKNOWN_FIELDS),
 ]
 
 

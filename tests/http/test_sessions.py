@@ -28,7 +28,7 @@ from tests.http.contract import (
 REFRESH_TTL = SessionPolicy().refresh_token_ttl
 NO_SUCH_SESSION = failure(404, "Session not found.")
 ENDED = b'{"status":"success","code":200,"data":{"message":"Session ended."}}'
-ALL_ENDED = b'{"status":"success","code":200,"data":{"message":"All sessions ended."}}'
+ALL_ENDED = b'{"status":"success","code":200,"data":{"message":"All sessions ended.","ended":2}}'
 
 
 def start(client: TestClient, **fields: Any) -> Result:

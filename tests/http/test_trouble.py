@@ -54,6 +54,9 @@ ENDPOINTS = [
     Endpoint("GET", "/sessions", with_access),
     Endpoint("DELETE", "/sessions", with_access),
     Endpoint("DELETE", f"/sessions/{'x' * 22}", with_access),
+    Endpoint("GET", "/users/ada/sessions", as_service),
+    Endpoint("DELETE", "/users/ada/sessions", as_service),
+    Endpoint("DELETE", f"/users/ada/sessions/{'x' * 22}", as_service),
 ]
 EVERYWHERE = pytest.mark.parametrize("endpoint", ENDPOINTS, ids=str)
 
@@ -67,7 +70,7 @@ def defective(*_arguments: Any, **_options: Any) -> Never:
 
 
 class AwaySessions(FakeSessions):
-    start = advance = get = revoke = revoke_by_id = end_all = list_live = purge = away
+    start = rotate = get = revoke = end = end_all = list_live = purge = away
 
 
 class AwayUsers(FakeUsers):
@@ -75,7 +78,7 @@ class AwayUsers(FakeUsers):
 
 
 class DefectiveSessions(FakeSessions):
-    start = advance = get = revoke = revoke_by_id = end_all = list_live = purge = defective
+    start = rotate = get = revoke = end = end_all = list_live = purge = defective
 
 
 def ask(make_client: Callable[..., TestClient], service: FakeService, sessions: Sessions, endpoint: Endpoint) -> Result:

@@ -17,6 +17,7 @@ from domain.model.sessions import RevocationReason, SessionPolicy
 from domain.model.users import User
 from infrastructure.logs import StructlogSecurityLog, level_of
 from ports.security_log import Happening, SecurityEvent
+from tests.fakes.foreign_tokens import FakeForeignTokens
 from tests.fakes.service import FakeService
 from tests.unit.use_cases.steps import MADE_UP_TOKEN, read, refresh, sign_in, stored
 
@@ -67,7 +68,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     return lines
 
 
-def everything_that_happens(service: FakeService) -> None:
+def everything_that_happens(service: FakeService) -> None:  # noqa: PLR0915  as long as there are things
     """Make each thing happen that can happen to a session, in each of its ways."""
 
     def refused(presented: str) -> None:
@@ -86,6 +87,10 @@ def everything_that_happens(service: FakeService) -> None:
     refused(MADE_UP_TOKEN)
     with pytest.raises(NuovoError):
         service.refresh(third)  # revoked
+
+    foreign = FakeForeignTokens()
+    service.foreign = foreign
+    service.refresh(foreign.issue())  # adopted
 
     before = sign_in(service)
     row = stored(service, before)

@@ -126,10 +126,10 @@ def test_nothing_of_a_user_or_a_session_is_in_a_label() -> None:
                 user_id="a-user",
                 generation=4711,
                 actor=LOGIN,
-                spared="spare",
+                spared="the-spared",
             )
         )
-    for canary in ("a-session", "a-user", "4711", "spare"):
+    for canary in ("a-session", "a-user", "4711", "the-spared"):
         assert canary not in metrics.exposition().decode()
 
 
@@ -140,6 +140,9 @@ def test_counters_that_alerts_rest_on_are_there_before_they_are_counted() -> Non
         assert f'nuovo_refreshes_total{{cause="",outcome="{outcome}"}} 0.0' in text
     for cause in RefusalCause:
         assert f'nuovo_refreshes_total{{cause="{cause}",outcome="refused"}} 0.0' in text
+    for cause in RefusalCause:
+        assert f'nuovo_credentials_refused_total{{cause="{cause}",credential="access_token"}} 0.0' in text
+    assert 'nuovo_credentials_refused_total{cause="",credential="service"} 0.0' in text
     for reason in RevocationReason:
         assert f'nuovo_sessions_ended_total{{reason="{reason}"}} 0.0' in text
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 
-from domain.model.sessions import RevocationReason, Session, SessionPolicy, rotate
+from domain.model.sessions import CutOff, RevocationReason, Session, SessionPolicy, rotate
 from domain.model.users import User
 from infrastructure.redis.cluster import Cluster
 from infrastructure.redis.rotations import RedisRotations
 from infrastructure.redis.schema import RedisSchema
 from infrastructure.redis.sessions import RedisSessions
+from infrastructure.redis.transfer import RedisTransfer
 from infrastructure.redis.users import RedisUsers
 from infrastructure.two_places import RotationsInTwoPlaces
 from ports.sessions import Page
@@ -16,7 +17,7 @@ from tests.redis.test_fences import new_token
 
 Method = Callable[[Cluster], object]
 
-TOKEN, LOST = new_token(), new_token()
+TOKEN, LOST, ADOPTED = new_token(), new_token(), new_token()
 _LOGOUT = RevocationReason.LOGOUT
 _STEP = rotate(TOKEN, now=START + 1, policy=SessionPolicy(), replaces=1)
 _RESTORING = rotate(LOST, now=START + 1, policy=SessionPolicy(), replaces=None)
@@ -39,6 +40,10 @@ CONFIRMED: dict[str, Method] = {
     "sessions.revoke": lambda cluster: RedisSessions(cluster).revoke(TOKEN, at=START, reason=_LOGOUT),
     "sessions.end_all": lambda cluster: RedisSessions(cluster).end_all("ada", at=START),
     "sessions.purge": lambda cluster: list(RedisSessions(cluster).purge(until=START)),
+    "transfer.adopt": lambda cluster: RedisTransfer(cluster).adopt(Session.recalled(ADOPTED)),
+    "transfer.adopt_cut_off": lambda cluster: RedisTransfer(cluster).adopt_cut_off("ada", CutOff(ended_at=START)),
+    "transfer.adopt_purge": lambda cluster: RedisTransfer(cluster).adopt_purge(START),
+    "transfer.export": lambda cluster: list(RedisTransfer(cluster).export()),
     "directory.remove": lambda cluster: RedisUsers(cluster).remove("bob"),
 }
 """Those that answer only what replicas have confirmed."""

@@ -8,7 +8,7 @@ import pytest
 
 from tests.figures import Figures
 from tests.redis.servers import Node, Servers, running, until
-from tests.redis.traffic import Account, Traffic
+from tests.redis.traffic import Account, Traffic, on_redis
 
 AT_LENGTH = bool(os.environ.get("NUOVO_TEST_STRESS"))
 ROUNDS = 20 if AT_LENGTH else 2
@@ -33,7 +33,7 @@ def test_masters_are_killed(figures: Figures, replicas: int) -> None:
     """Each comes back as a replica. Where both replicas must confirm, there is no service until it has."""
     rng, promotions = random.Random(replicas), []  # noqa: S311  no secret
     with running() as servers:
-        traffic = Traffic(f"{servers.url}?replicas={replicas}", seed=replicas)
+        traffic = Traffic(on_redis(f"{servers.url}?replicas={replicas}"), seed=replicas)
         with traffic.running() as account:
             for _ in range(ROUNDS):
                 time.sleep(_BETWEEN)
@@ -51,7 +51,7 @@ def test_masters_stand_still_and_go_on(figures: Figures) -> None:
     """Each goes on when a replica has taken its place, with connections of clients that did not notice."""
     rng, promotions = random.Random(3), []  # noqa: S311  no secret
     with running() as servers:
-        traffic = Traffic(servers.url, seed=3)
+        traffic = Traffic(on_redis(servers.url), seed=3)
         with traffic.running() as account:
             for _ in range(ROUNDS):
                 time.sleep(_BETWEEN)

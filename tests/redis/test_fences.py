@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -57,7 +58,9 @@ class Latecomer(threading.Thread):
 
     def run(self) -> None:
         with store(self._url) as sessions:
+            step = rotate(self._token, now=START + 1, policy=SessionPolicy(), replaces=1)
             sessions.get(self._token.user_id, self._token.session_id)
+            assert sessions.rotate(replace(step, replaces=2)) is None  # so that the server knows both scripts
             self.has_connected.set()
             assert self.may_ask.wait(60)
             try:
@@ -65,7 +68,6 @@ class Latecomer(threading.Thread):
                     standing = sessions.get(self._token.user_id, self._token.session_id)
                     self.was_served = standing.session is not None and standing.session.revoked_at is None
                 else:
-                    step = rotate(self._token, now=START + 1, policy=SessionPolicy(), replaces=1)
                     self.was_served = sessions.rotate(step) is not None
             except StoreUnavailableError:
                 pass

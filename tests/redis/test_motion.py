@@ -8,15 +8,17 @@ import pytest
 from domain.model.errors import StoreUnavailableError
 from domain.model.sessions import RevocationReason, Session
 from domain.model.users import User
+from infrastructure.redis.address import Address
+from infrastructure.redis.cluster import Cluster
 from infrastructure.redis.keys import Bucket
 from infrastructure.redis.users import RedisUsers
 from tests.figures import Figures
 from tests.redis.servers import running, until
 from tests.redis.test_failovers import AT_LENGTH, require_no_harm
 from tests.redis.test_fences import new_token, store
-from tests.redis.traffic import Traffic
+from tests.redis.traffic import Traffic, on_redis
 
-MOVES = 200 if AT_LENGTH else 40
+MOVES = 60 if AT_LENGTH else 15
 LOGOUT = RevocationReason.LOGOUT
 
 
@@ -24,7 +26,7 @@ def test_slots_move_under_traffic(figures: Figures) -> None:
     """From master to master, a key at a time, with time for requests between any two."""
     rng = random.Random(5)  # noqa: S311  no secret
     with running() as servers:
-        traffic = Traffic(servers.url, seed=5)
+        traffic = Traffic(on_redis(servers.url), seed=5)
         slots = sorted({Bucket.of(user).slot for user in traffic.users})
         with traffic.running() as account:
             for _ in range(MOVES):
@@ -71,8 +73,9 @@ def test_replicas_that_do_not_follow(figures: Figures) -> None:
 def test_all_servers_are_killed_and_start_again_from_disk(figures: Figures) -> None:
     """All at one moment, under traffic. Nothing that was acknowledged is missing."""
     with running() as servers:
-        traffic = Traffic(servers.url, seed=6)
-        RedisUsers(traffic.cluster).put(User(id="ada"))
+        traffic = Traffic(on_redis(servers.url), seed=6)
+        cluster = Cluster(Address.parse(servers.url))
+        RedisUsers(cluster).put(User(id="ada"))
         with traffic.running() as account:
             time.sleep(2)
             for node in servers.nodes:
@@ -80,8 +83,8 @@ def test_all_servers_are_killed_and_start_again_from_disk(figures: Figures) -> N
             servers.start()
             servers.wait_until_whole()
             time.sleep(1)
-        assert RedisUsers(traffic.cluster).list() == [User(id="ada")]
-        traffic.cluster.close()
+        assert RedisUsers(cluster).list() == [User(id="ada")]
+        cluster.close()
     require_no_harm(account)
     figures.add(
         "a whole cluster killed under load, started again from its disks",

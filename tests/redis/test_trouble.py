@@ -23,23 +23,26 @@ from tests.redis.servers import Node, Servers, free_port, running
 from tests.redis.test_fences import new_token, store
 
 LOGOUT = RevocationReason.LOGOUT
-NEEDED = (
-    "+evalsha +eval +wait +asking +get +set +hset +hget +hmget +hgetall +hdel +exists +del"
-    " +zadd +zrem +zrange +zrangebylex +zrevrangebyscore +zscore +cluster|slots +info"
-)
-"""What docs/scaling.md says that the service's user must be allowed."""
+SCALING = Path(__file__).parents[2] / "docs" / "scaling.md"
 
 
 @pytest.fixture(scope="module")
-def small() -> Iterator[Servers]:
-    """Lend two servers that tests may break and mend."""
+def two_servers() -> Iterator[Servers]:
     with running(masters=1, replicas=1) as servers:
         yield servers
 
 
+@pytest.fixture
+def small(two_servers: Servers) -> Servers:
+    """Return two empty servers that tests may break and mend."""
+    two_servers.empty()
+    return two_servers
+
+
 def test_the_documented_privileges_are_enough(small: Servers) -> None:
+    documented = SCALING.read_text(encoding="utf-8").partition("ACL SETUSER nuovo on >PASSWORD ")[2].partition("```")[0]
     for node in small.nodes:
-        node.ask("ACL", "SETUSER", "nuovo", "on", ">s3cr3t/@:", "~{*}*", "-@all", *NEEDED.split())
+        node.ask("ACL", "SETUSER", "nuovo", "on", ">s3cr3t/@:", *documented.split())
     address = Address.parse(small.url.replace("redis://", "redis://nuovo:s3cr3t%2F%40%3A@"))
     cluster = Cluster(address)
 
@@ -202,3 +205,19 @@ def test_no_secret_and_no_name_is_in_what_goes_wrong(small: Servers) -> None:
         sessions.get("hush", token.session_id)
     assert "hush" not in str(caught.value)
     assert token.session_id not in str(caught.value)
+
+
+def test_whoever_watches_hears_of_calls_and_of_trouble(small: Servers) -> None:
+    cluster = Cluster(Address.parse(small.url))
+    seconds, troubles = list[float](), list[tuple[str, str]]()
+    cluster.on_success, cluster.on_failure = seconds.append, lambda *trouble: troubles.append(trouble)
+    sessions = RedisSessions(cluster)
+
+    sessions.get("ada", new_token().session_id)
+    small.nodes[0].ask("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+    sessions.get("ada", new_token().session_id)
+
+    assert len(seconds) == 2
+    assert all(0 < each < 5 for each in seconds)
+    assert troubles == [("dead_connection", "ConnectionError")]
+    cluster.close()

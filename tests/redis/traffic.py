@@ -19,12 +19,17 @@ from infrastructure.redis.address import Address
 from infrastructure.redis.cluster import Cluster
 from infrastructure.redis.sessions import RedisSessions
 from ports.security_log import Happening
+from ports.sessions import Sessions
+from tests.fakes.security_log import FakeSecurityLog
 from tests.fakes.service import LOGIN, FakeService
+from tests.fakes.token_codec import FakeTokenCodec
 from tests.fakes.users import FakeUsers
 
 _Result = TypeVar("_Result")
 EVERY_USE_ROTATES = SessionPolicy(replay_grace=0)
 _RETRY = 0.02
+_USERS = 8
+"""Of each client."""
 _ENDINGS = 0.02
 """How often a client ends its session instead of refreshing it."""
 
@@ -43,22 +48,42 @@ class Account:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
-class Traffic:
-    """A few clients, each with users of their own, who sign in, refresh and end sessions without a pause."""
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One service's store, and how a thread gives back what it has of it."""
 
-    def __init__(self, url: str, *, clients: int = 6, seed: int = 0) -> None:
-        self.cluster = Cluster(Address.parse(url))
+    sessions: Sessions
+    close: Callable[[], None]
+
+
+def on_redis(url: str) -> Instance:
+    cluster = Cluster(Address.parse(url))
+    return Instance(RedisSessions(cluster), cluster.close)
+
+
+class Traffic:
+    """A few clients, each with users of their own, who sign in, refresh and end sessions without a pause.
+
+    They come to any of the service's instances, as a balancer sends them.
+    """
+
+    def __init__(self, *instances: Instance, clients: int = 6, seed: int = 0) -> None:
         self.account = Account()
-        self.users = users = [f"user-{number}-{turn}" for number in range(clients) for turn in range(8)]
-        self.service = FakeService(
-            sessions=RedisSessions(self.cluster),
-            users=FakeUsers(*(User(id=user) for user in users)),
-            policy=EVERY_USE_ROTATES,
+        self.users = [f"user-{number}-{turn}" for number in range(clients) for turn in range(_USERS)]
+        self.log, tokens, users = (
+            FakeSecurityLog(),
+            FakeTokenCodec(),
+            FakeUsers(*(User(id=user) for user in self.users)),
         )
+        self._instances = instances
+        self._services = [
+            FakeService(sessions=each.sessions, tokens=tokens, users=users, log=self.log, policy=EVERY_USE_ROTATES)
+            for each in instances
+        ]
         self._stop = threading.Event()
         self._seed = seed
         self._clients = [
-            threading.Thread(target=self._live, args=(number, users[number * 8 : number * 8 + 8]))
+            threading.Thread(target=self._live, args=(number, self.users[number * _USERS :][:_USERS]))
             for number in range(clients)
         ]
         self._troubles: list[BaseException] = []
@@ -78,7 +103,17 @@ class Traffic:
 
     @property
     def healed(self) -> int:
-        return self.service.log.happenings.count(Happening.HEALED)
+        return self.log.happenings.count(Happening.HEALED)
+
+    @property
+    def service(self) -> FakeService:
+        """Any instance."""
+        return random.choice(self._services)  # noqa: S311  no secret
+
+    def close(self) -> None:
+        """Give back what this thread has of the stores."""
+        for instance in self._instances:
+            instance.close()
 
     def _live(self, number: int, users: list[str]) -> None:
         rng = random.Random(self._seed * 1000 + number)  # noqa: S311  no secret
@@ -98,7 +133,7 @@ class Traffic:
             self._troubles.append(error)
             raise
         finally:
-            self.cluster.close()
+            self.close()
 
     def _sign_in(self, user: str) -> str:
         pair = self.service.start(user, SessionTerms(), by=LOGIN)
@@ -140,7 +175,7 @@ class Traffic:
         self._stop.clear()
         for token in self.account.ended:
             self._expect_over(token)
-        self.cluster.close()
+        self.close()
 
     def _until_served(self, call: Callable[[], _Result]) -> _Result:
         refused_at: float | None = None

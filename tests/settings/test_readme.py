@@ -1,4 +1,4 @@
-"""The README's table of settings is true: it names each, and what it takes to leave it out."""
+"""The tables of settings are true: they name each, and what it takes to leave it out."""
 
 import re
 from collections.abc import Iterator
@@ -15,8 +15,11 @@ INTERNAL = {"demo"}
 @pytest.fixture
 def defaults(request: pytest.FixtureRequest) -> dict[str, str]:
     """Return the default of each setting as the table has it, `none` for nothing."""
-    readme = (Path(request.config.rootpath) / "README.md").read_text(encoding="utf-8")
-    return dict(_rows(readme.partition("\n## Settings\n")[2].partition("\n## ")[0]))
+    found: dict[str, str] = {}
+    for page in ("README.md", "docs/how-to/moving-in.md"):
+        text = (Path(request.config.rootpath) / page).read_text(encoding="utf-8")
+        found |= _rows(text.partition("\n## Settings\n")[2].partition("\n## ")[0])
+    return found
 
 
 def _rows(section: str) -> Iterator[tuple[str, str]]:

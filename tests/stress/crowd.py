@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from tests.e2e.client import Answer, Client
 from tests.e2e.database import Database
 from tests.simulation.model import Rules
+from tests.stores import Store
 from tests.stress.history import Event, Row
 from tests.stress.stage import Reply, Service, Stage, StoryOver
 from tests.stress.stories import Story
@@ -171,15 +172,25 @@ def snapshot(database: Database) -> dict[str, Row]:
     return {row["session_id"]: Row(generation=row["generation"], revoked=row["revoked_at"] is not None) for row in rows}
 
 
+def snapshot_of(store: Store) -> dict[str, Row]:
+    """Return all sessions as a store of any kind has them now."""
+    sessions = [session for part in store.transfer.export() for session in part.sessions]
+    store.close()
+    return {
+        session.token.session_id: Row(generation=session.token.generation, revoked=session.revoked_at is not None)
+        for session in sessions
+    }
+
+
 @contextmanager
-def snapshots(database: Database, every: float) -> Iterator[list[dict[str, Row]]]:
-    """Take snapshots of the table while the block runs, and a last one at its end."""
+def snapshots(take: Callable[[], dict[str, Row]], every: float) -> Iterator[list[dict[str, Row]]]:
+    """Take snapshots of all sessions while the block runs, and a last one at its end."""
     taken: list[dict[str, Row]] = []
     stop = threading.Event()
 
     def watch() -> None:
         while not stop.wait(every):
-            taken.append(snapshot(database))
+            taken.append(take())
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -188,4 +199,4 @@ def snapshots(database: Database, every: float) -> Iterator[list[dict[str, Row]]
     finally:
         stop.set()
         watcher.join()
-        taken.append(snapshot(database))
+        taken.append(take())

@@ -13,6 +13,7 @@ from infrastructure.peewee.lookup import Lookup
 from infrastructure.peewee.rotations import PeeweeRotations
 from infrastructure.peewee.sessions import PeeweeSessions
 from infrastructure.peewee.statement import Statement
+from infrastructure.peewee.transfer import PeeweeTransfer
 from infrastructure.peewee.users import PeeweeUserDirectory, PeeweeUsers, UsersTable
 from infrastructure.two_places import RotationsInTwoPlaces
 from tests.stores import Store
@@ -52,6 +53,7 @@ def _open(url: str, users: type[PeeweeUsers] = PeeweeUsers) -> tuple[Store, Peew
     rotations = PeeweeRotations(lookup, restoring=RotationsInTwoPlaces(lookup, sessions))
     store = Store(
         sessions=sessions,
+        transfer=PeeweeTransfer(engine),
         users=lookup,
         directory=PeeweeUserDirectory(engine),
         rotations=rotations,

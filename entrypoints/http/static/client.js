@@ -301,6 +301,15 @@ export class Session extends EventTarget {
   }
 
   /**
+   * Ends all of the user's sessions but this one: "sign out everywhere else".
+   *
+   * @param {Abortable} [options]
+   */
+  async endOtherSessions({ signal } = {}) {
+    await this.#api("DELETE", "/sessions?except=current", signal);
+  }
+
+  /**
    * Ends all of the user's sessions, this one included.
    *
    * @param {Abortable} [options]

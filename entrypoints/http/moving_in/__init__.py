@@ -1,0 +1,4 @@
+"""Refresh endpoints in the words of other libraries, for clients in the field that nobody can update.
+
+Their bodies and status codes are those libraries' contracts, not this service's; trouble stays 503 in the envelope.
+"""

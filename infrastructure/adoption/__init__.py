@@ -1,0 +1,1 @@
+"""The tokens of the libraries that applications come from."""
