@@ -82,7 +82,7 @@ class Settings(AdoptionSettings, BaseSettings):
     cookie_same_site: Literal["Strict", "Lax", "None"] = "Strict"
     allowed_origins: CommaSeparated = []
     service_credentials: Credentials = []
-    metrics_credentials: SecretList = []
+    metrics_credentials: Credentials = []
     trusted_proxies: Proxies = []
     log_format: Literal["json", "text"] = "json"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
