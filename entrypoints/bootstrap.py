@@ -82,11 +82,7 @@ def build(settings: Settings) -> Built:
     moving_in = MovingIn(settings, stores.application)
     count_adopted = CountAdoptedSessions(transfer=stores.transfer)
 
-    def check_ready() -> None:
-        stores.check_ready()
-        moving_in.inspect()
-
-    metrics, log = _watched(stores.engines, settings, check_ready)
+    metrics, log = _watched(stores.engines, settings, stores.check_ready)
     service = Service(
         clock=clock,
         tokens=moving_in.compatible(tokens),
@@ -109,7 +105,7 @@ def build(settings: Settings) -> Built:
             directory=stores.directory,
             reads_directory=stores.reads_directory,
             migrate=stores.migrate,
-            check_ready=check_ready,
+            check_ready=stores.check_ready,
             describe=lambda: chain(stores.describe(), moving_in.describe(count_adopted, clock.now())),
             elsewhere=lambda url: _elsewhere(settings, url),
             public_keys=keys.public_keys,

@@ -4,7 +4,6 @@ Its settings start Nuovo, its lines are set in the applications, and nginx runs 
 """
 
 import os
-import re
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,36 +16,31 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from werkzeug.test import Client
 
+from tests.browser.how_to import snippets
 from tests.e2e.nginx import free_port, program
 from tests.e2e.server import wait_for
 from tests.moving.nuovo import SERVICE_CREDENTIAL, MovedTo, serving, serving_wsgi
 from tests.moving.old import django_app
 from tests.moving.old.applications import FLASK_SECRET, FlaskApplication, SimplejwtApplication, ToolkitApplication
 
-PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "moving-in.md").read_text(encoding="utf-8")
 PRIVATE = ec.generate_private_key(ec.SECP256R1())
 PRIVATE_PEM = PRIVATE.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 PUBLIC_PEM = PRIVATE.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 Move = Callable[..., MovedTo]
 
 
-def section(title: str) -> str:
-    return PAGE.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+SNIPPETS = snippets()
 
 
-def blocks(title: str, language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", section(title), re.DOTALL)
-
-
-def settings_of(title: str, **known: str) -> dict[str, str]:
+def settings_of(name: str, **known: str) -> dict[str, str]:
     """Return what the page tells a team to set, without `NUOVO_`; a key is what `known` has for its name."""
-    pairs = (line.removeprefix("NUOVO_").partition("=") for line in blocks(title, "sh")[0].splitlines())
+    pairs = (line.removeprefix("NUOVO_").partition("=") for line in SNIPPETS[name].splitlines())
     return {name: known.get(name, value) for name, _, value in pairs}
 
 
-FLASK = settings_of("Flask-JWT-Extended", ADOPT_FLASK_JWT_EXTENDED_KEY=FLASK_SECRET)
-SIMPLEJWT = settings_of("simplejwt", ADOPT_SIMPLEJWT_KEY=django_app.SECRET)
-TOOLKIT = settings_of("django-oauth-toolkit")
+FLASK = settings_of("flask-jwt-extended.env", ADOPT_FLASK_JWT_EXTENDED_KEY=FLASK_SECRET)
+SIMPLEJWT = settings_of("simplejwt.env", ADOPT_SIMPLEJWT_KEY=django_app.SECRET)
+TOOLKIT = settings_of("oauth-toolkit.env")
 
 
 def with_own_key(settings: dict[str, str], **more: str) -> dict[str, str]:
@@ -91,7 +85,7 @@ def test_flask_jwt_extended_with_nothing_changed(flask: FlaskApplication, move: 
 def test_flask_jwt_extended_with_both_keys(flask: FlaskApplication, move: Move) -> None:
     """While the application still signs in by itself, it accepts its own access tokens and Nuovo's."""
     exec(  # noqa: S102  the page's own lines
-        blocks("Flask-JWT-Extended", "python")[0],
+        SNIPPETS["both_keys.py"],
         {"app": flask.old.app, "jwt": flask.old.jwt, "NUOVO_PUBLIC_KEY": PUBLIC_PEM},
     )
     ((user, token),) = flask.issue_all(flask.add_users(1)).items()
@@ -110,7 +104,7 @@ def test_flask_jwt_extended_with_both_keys(flask: FlaskApplication, move: Move) 
 def test_flask_jwt_extended_with_nuovos_key_alone(flask: FlaskApplication, move: Move) -> None:
     ((user, token),) = flask.issue_all(flask.add_users(1)).items()
     exec(  # noqa: S102  the page's own lines
-        blocks("Flask-JWT-Extended", "python")[1], {"app": flask.old.app, "NUOVO_PUBLIC_KEY": PUBLIC_PEM}
+        SNIPPETS["nuovos_key.py"], {"app": flask.old.app, "NUOVO_PUBLIC_KEY": PUBLIC_PEM}
     )
     nuovo = move(**with_own_key(FLASK))
     assert flask.whose(nuovo.refresh(token).access_token) == user
@@ -127,7 +121,7 @@ def test_simplejwt_with_nuovos_key(simplejwt: SimplejwtApplication, move: Move, 
     ((user, token),) = simplejwt.issue_all(simplejwt.add_users(1)).items()
     held = move(**with_own_key(SIMPLEJWT)).refresh(token)
     known: dict[str, Any] = {"NUOVO_PUBLIC_KEY": PUBLIC_PEM}
-    exec(blocks("simplejwt", "python")[0], known)  # noqa: S102  the page's own lines
+    exec(SNIPPETS["simplejwt_settings.py"], known)  # noqa: S102  the page's own lines
     using.enter_context(django_app.simplejwt(**known["SIMPLE_JWT"]))
     assert simplejwt.whose(held.access_token) == user
     finished = {name: value for name, value in with_own_key(SIMPLEJWT).items() if "ADOPT" not in name}
@@ -148,10 +142,10 @@ def test_the_toolkit_asks_nuovo(toolkit: ToolkitApplication, move: Move, using: 
     user, other = toolkit.add_users(2)
     nuovo = move(**TOOLKIT)
     known: dict[str, Any] = {
-        "NUOVO_URL": using.enter_context(serving(nuovo)),
-        "NUOVO_SERVICE_CREDENTIAL": SERVICE_CREDENTIAL,
+        "SESSION_SERVICE_URL": using.enter_context(serving(nuovo)),
+        "SESSION_SERVICE_CREDENTIAL": SERVICE_CREDENTIAL,
     }
-    exec(blocks("django-oauth-toolkit", "python")[0], known)  # noqa: S102  the page's own lines
+    exec(SNIPPETS["oauth_toolkit_settings.py"], known)  # noqa: S102  the page's own lines
     using.enter_context(django_app.toolkit(**known["OAUTH2_PROVIDER"]))
     readable = nuovo.refresh(toolkit.issue(user))
     assert toolkit.whose(readable.access_token) == str(user.pk)
@@ -220,9 +214,8 @@ def test_nginx_switches_the_refresh_endpoint(
 ) -> None:
     """The application goes on answering everything else, its own check of access tokens included."""
     ((user, token),) = simplejwt.issue_all(simplejwt.add_users(1)).items()
-    (location,) = blocks("2. Switch the refresh endpoint", "nginx")
     nuovo, api = using.enter_context(serving(move(**SIMPLEJWT))), using.enter_context(serving_wsgi(django_app.wsgi))
-    url = using.enter_context(nginx(tmp_path, location, nuovo, api))
+    url = using.enter_context(nginx(tmp_path, SNIPPETS["refresh-endpoint.conf"], nuovo, api))
     answer = requests().post(f"{url}/api/token/refresh/", json={"refresh": token}, timeout=10)
     assert answer.json().keys() == {"access", "refresh"}
     bearer = {"Authorization": f"Bearer {answer.json()['access']}"}
@@ -239,10 +232,10 @@ def test_nginx_hands_other_grants_back(
     user.set_password("a password")
     user.save()
     django_app.add_client(client_id="own", authorization_grant_type="password")
-    (other,) = blocks("django-oauth-toolkit", "nginx")
-    (location,) = blocks("2. Switch the refresh endpoint", "nginx")
     nuovo, api = using.enter_context(serving(move(**TOOLKIT))), using.enter_context(serving_wsgi(django_app.wsgi))
-    locations = location.replace("/api/token/refresh/", "/o/token/") + other
+    locations = (
+        SNIPPETS["refresh-endpoint.conf"].replace("/api/token/refresh/", "/o/token/") + SNIPPETS["other-grants.conf"]
+    )
     url = using.enter_context(nginx(tmp_path, locations, nuovo, api))
 
     def ask(**form: str) -> Any:
