@@ -193,7 +193,8 @@ class ErrorHandlers:
 
 
 def _is_oauth(req: falcon.Request) -> bool:
-    return req.path.startswith(OAUTH_PREFIX)
+    # Falcon routes a path with any number of slashes before it.
+    return f"/{req.path.lstrip('/')}".startswith(OAUTH_PREFIX)
 
 
 def _fail(

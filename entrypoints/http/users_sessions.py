@@ -17,7 +17,7 @@ from entrypoints.http.request_body import read_json_object
 from entrypoints.http.session_lists import answer_list, described
 from entrypoints.http.session_request import NOT_A_USER_ID, read_session_request
 
-_PREFIX, _SESSIONS = "/users/", "sessions"
+_PREFIX, _SESSIONS = "users/", "sessions"
 
 
 class SignInResource:
@@ -79,18 +79,18 @@ def keep_user_in_one_segment(req: falcon.Request) -> None:
     Servers hand over the path decoded, so that a slash of the user's looks like the path's own. Read from the right it
     can be told apart: no session is called `sessions`.
     """
-    if not req.path.startswith(_PREFIX):
+    if not req.path.lstrip("/").startswith(_PREFIX):
         return
     try:
         # Strictly, where Falcon would put replacement characters: two spellings must not be one user.
-        path = req.env["PATH_INFO"].encode("latin-1").decode("utf-8")
+        path = req.env["PATH_INFO"].encode("latin-1").decode("utf-8").lstrip("/")
     except ValueError:
         raise falcon.HTTPNotFound from None
     segments = path.removeprefix(_PREFIX).split("/")
     length = next((length for length in (1, 2) if segments[-length:][0] == _SESSIONS), None)
     if length is not None:
         user_id = quote("/".join(segments[:-length]), safe="")
-        req.path = _PREFIX + "/".join([user_id, *segments[-length:]])
+        req.path = "/" + _PREFIX + "/".join([user_id, *segments[-length:]])
 
 
 def _named(segment: str) -> str:

@@ -1,7 +1,10 @@
 """What a hurried newcomer might try: each way round the strata is found, and no list has to be kept for that."""
 
+import ast
+import re
 import shutil
 import subprocess
+import sys
 import sysconfig
 from collections.abc import Callable
 from pathlib import Path
@@ -97,6 +100,27 @@ def test_every_stratum_keeps_to_its_place(tree: Path, lint: Lint, path: str, lin
     write(tree / path, line)
 
     assert f"{broken} BROKEN" in lint()
+
+
+def test_domain_and_ports_need_nothing_but_the_standard_library() -> None:
+    """Whatever may be installed one day."""
+    trees = [
+        ast.parse(module.read_bytes()) for package in ("domain", "ports") for module in (ROOT / package).rglob("*.py")
+    ]
+    imports = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = {
+        (node.module or "" if isinstance(node, ast.ImportFrom) else node.names[0].name).partition(".")[0]
+        for node in imports
+    }
+
+    assert names - sys.stdlib_module_names == {"domain", "ports"}
+
+
+def test_every_folder_of_tests_is_explained() -> None:
+    readme = (ROOT / "tests" / "README.md").read_text(encoding="utf-8")
+    folders = {module.relative_to(ROOT / "tests").parts[0] for module in (ROOT / "tests").glob("*/**/*.py")}
+
+    assert set(re.findall(r"`(\w+)/`", readme)) == folders
 
 
 def test_every_folder_of_modules_is_a_package() -> None:

@@ -283,7 +283,9 @@ def test_a_look_tells_the_cut_off_of_the_user_it_names(sessions: Sessions) -> No
 
 
 @pytest.mark.parametrize(
-    "user_id", ["7", "🦉" * 255, "o'brien; DROP TABLE nuovo_sessions --", '%s ? :1 \\ "x"', "}{a b\t"]
+    "user_id",
+    ["7", "🦉" * 255, "o'brien; DROP TABLE nuovo_sessions --", '%s ? :1 \\ "x"', "}{a b\t"],
+    ids=lambda user_id: ascii(user_id[:9]),
 )
 def test_identifiers_of_users_are_only_ever_values(sessions: Sessions, user_id: str) -> None:
     session = new_session(user_id, device=user_id[:255])

@@ -208,6 +208,15 @@ def test_no_cookie_is_accepted(client: TestClient, pair: TokenPair, site: str) -
     assert refresh(client, refresh_token_of(pair)).status_code == 200
 
 
+def test_errors_have_their_form_however_many_slashes_lead(client: TestClient) -> None:
+    """Falcon routes all of these."""
+    for path in ("//oauth/token", "///oauth/token"):
+        answer = client.simulate_post("/", headers=FORM, body="", extras={"PATH_INFO": path})
+        assert error_of(answer) == (400, "invalid_request", "grant_type is missing.")
+        answer = client.simulate_post("/", extras={"PATH_INFO": path})
+        assert error_of(answer)[:2] == (415, "invalid_request")
+
+
 @pytest.mark.parametrize(("method", "path"), [("GET", "/oauth/token"), ("PUT", "/oauth/revoke")])
 def test_another_method(client: TestClient, method: str, path: str) -> None:
     answer = client.simulate_request(method, path)

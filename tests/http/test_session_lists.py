@@ -1,6 +1,5 @@
 """Lists of sessions come in pages, the newest first, for their user and for the login service alike."""
 
-from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from itertools import chain
 from typing import Any
@@ -71,10 +70,6 @@ def test_sessions_that_come_and_go_between_pages_shift_nothing(ask: Lister, serv
     assert {session["id"] for session in rest}.isdisjoint({session["id"] for session in first["sessions"]})
 
 
-def encoded(text: str) -> str:
-    return urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
-
-
 WRONG_LIMITS = ["", "0", "-1", "1001", "10000", "1.5", "ten", " 1", "+1", "1e2", "\u0661", "0x1", "01"]
 WRONG_CURSORS = [
     "",
@@ -83,13 +78,15 @@ WRONG_CURSORS = [
     "=" * 8,
     "A" * 5000,
     "\U0001f600",
-    encoded(f"1735689600.{'x' * 21}"),
-    encoded(f"1735689600.{'x' * 23}"),
-    encoded(f"-1.{'x' * 22}"),
-    encoded(f"1e9.{'x' * 22}"),
-    encoded(f"{'9' * 13}.{'x' * 22}"),
-    encoded(f"1735689600.{'x' * 22}\n"),
-    encoded("1735689600"),
+    f"1735689600.{'x' * 21}",
+    f"1735689600.{'x' * 23}",
+    f"-1.{'x' * 22}",
+    f"1e9.{'x' * 22}",
+    f"{'9' * 13}.{'x' * 22}",
+    f"1735689600.{'x' * 22}\n",
+    f"1735689600.{'x' * 21}\u00e4",
+    f"\u0661.{'x' * 22}",
+    "1735689600",
 ]
 
 
@@ -113,8 +110,8 @@ def test_a_query_that_is_not_understood_is_refused(ask: Lister, query: dict[str,
 
 def test_a_cursor_may_lie_anywhere(ask: Lister) -> None:
     """It is a place in the list and no secret: the far future has everything after it, the past nothing."""
-    assert len(ask(after=encoded(f"{'9' * 12}.{'x' * 22}")).json["data"]["sessions"]) == 1
-    assert ask(after=encoded(f"0.{'x' * 22}")).json["data"] == {"sessions": []}
+    assert len(ask(after=f"{'9' * 12}.{'x' * 22}").json["data"]["sessions"]) == 1
+    assert ask(after=f"0.{'x' * 22}").json["data"] == {"sessions": []}
 
 
 def test_everywhere_else(client: TestClient, service: FakeService, pair: TokenPair) -> None:

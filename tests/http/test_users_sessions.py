@@ -153,6 +153,17 @@ def test_two_spellings_are_never_one_user(client: TestClient, service: FakeServi
     assert works(client, pair)
 
 
+@pytest.mark.parametrize("path_info", ["/users/a%b/sessions", "//users/a%b/sessions", "///users/a%b/sessions"])
+def test_a_user_is_the_same_however_many_slashes_lead(client: TestClient, service: FakeService, path_info: str) -> None:
+    """Falcon routes all of these. `%b` and `%2541` must be read once, not twice."""
+    for user_id in ("a%b", "a%41"):
+        service.users.put(User(id=user_id))
+        pair = service.sign_in(user_id)
+        raw = {"PATH_INFO": path_info.replace("a%b", user_id)}
+        assert ended(client.simulate_delete("/", headers=bearer(SERVICE_CREDENTIAL), extras=raw)) == 1
+        assert not works(client, pair)
+
+
 @pytest.mark.parametrize("path", ["/users/", "/users/ada", "/users/ada/sessions/x/y", "/users/ada/session", "/users"])
 def test_other_paths_below_users_are_unknown(client: TestClient, path: str) -> None:
     answer = client.simulate_get(path, headers=bearer(SERVICE_CREDENTIAL))

@@ -142,8 +142,8 @@ def test_the_toolkit_asks_nuovo(toolkit: ToolkitApplication, move: Move, using: 
     user, other = toolkit.add_users(2)
     nuovo = move(**TOOLKIT)
     known: dict[str, Any] = {
-        "NUOVO_URL": using.enter_context(serving(nuovo)),
-        "NUOVO_SERVICE_CREDENTIAL": SERVICE_CREDENTIAL,
+        "SESSION_SERVICE_URL": using.enter_context(serving(nuovo)),
+        "SESSION_SERVICE_CREDENTIAL": SERVICE_CREDENTIAL,
     }
     exec(SNIPPETS["oauth_toolkit_settings.py"], known)  # noqa: S102  the page's own lines
     using.enter_context(django_app.toolkit(**known["OAUTH2_PROVIDER"]))

@@ -35,6 +35,12 @@ def migrated_url_of(stores: Stores) -> MigratedUrl:
 
 
 @pytest.fixture(params=DATABASES)
+def database_url(request: pytest.FixtureRequest, stores: Stores) -> str:
+    """Return the URL of an empty database, once of each kind."""
+    return stores[request.param].blank()
+
+
+@pytest.fixture(params=DATABASES)
 def migrated_url(request: pytest.FixtureRequest, migrated_url_of: MigratedUrl) -> str:
     """Return the URL of a migrated and empty database, once of each kind."""
     return migrated_url_of(request.param)

@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from infrastructure.peewee import schema as schema_module
+from infrastructure.peewee.engine import Engine
 from infrastructure.peewee.schema import Schema
+from infrastructure.peewee.sqlite import SqliteEngine
+from infrastructure.peewee.tables import SESSION_COLUMNS
 from tests.peewee.conftest import DATABASES
 from tests.peewee.engines import Engines, administer, url_of_database
 from tests.peewee.methods import call_all
@@ -38,6 +41,21 @@ def test_looking_for_what_is_pending_changes_nothing(database_url: str, engines:
     Schema(engine).pending()
 
     assert engine.peewee.get_tables() == []
+
+
+def test_the_tables_have_their_form(engine: Engine) -> None:
+    """The columns that queries name; and what keeps a refresh cheap, which a later migration may lose unseen.
+
+    On SQLite one tree instead of two for text keys, on PostgreSQL room in each page for the row that a rotation leaves.
+    """
+    assert {column.name for column in engine.peewee.get_columns("nuovo_sessions")} == set(SESSION_COLUMNS)
+    if isinstance(engine, SqliteEngine):
+        query = "SELECT name FROM sqlite_master WHERE name LIKE 'nuovo_%' AND sql LIKE '%WITHOUT ROWID'"
+        expected = {"nuovo_sessions", "nuovo_cut_offs", "nuovo_users"}
+    else:
+        query = "SELECT relname FROM pg_class WHERE reloptions @> '{fillfactor=70}'"
+        expected = {"nuovo_sessions"}
+    assert {name for (name,) in engine.peewee.execute_sql(query).fetchall()} == expected
 
 
 @pytest.fixture(params=DATABASES)

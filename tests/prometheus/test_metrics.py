@@ -126,10 +126,10 @@ def test_nothing_of_a_user_or_a_session_is_in_a_label() -> None:
                 user_id="a-user",
                 generation=4711,
                 actor=LOGIN,
-                spared="spare",
+                spared="the-spared",
             )
         )
-    for canary in ("a-session", "a-user", "4711", "spare"):
+    for canary in ("a-session", "a-user", "4711", "the-spared"):
         assert canary not in metrics.exposition().decode()
 
 

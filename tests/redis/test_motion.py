@@ -18,7 +18,7 @@ from tests.redis.test_failovers import AT_LENGTH, require_no_harm
 from tests.redis.test_fences import new_token, store
 from tests.redis.traffic import Traffic, on_redis
 
-MOVES = 200 if AT_LENGTH else 40
+MOVES = 60 if AT_LENGTH else 15
 LOGOUT = RevocationReason.LOGOUT
 
 

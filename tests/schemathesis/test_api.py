@@ -5,6 +5,7 @@ The service is the real one, from settings to SQLite; only the server in front o
 
 import atexit
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
@@ -18,14 +19,19 @@ from schemathesis import AuthContext, Case, HookContext
 from schemathesis.generation.meta import TestPhase
 from schemathesis.specs.openapi.schemas import OpenApiSchema
 
+from domain.model.claims import check_claims
+from domain.model.errors import InvalidClaimsError
 from domain.model.users import User
 from entrypoints.bootstrap import build
 from entrypoints.settings import load_settings
+from infrastructure.authlib.keys import generate_private_key
 
 SERVICE_CREDENTIAL = "credential-of-the-login-service-in-these-tests"
 USER_ID = "42"
 START_SESSION = "POST /sessions"
-END_SESSION = "DELETE /sessions/{session_id}"
+END_SESSIONS = ("DELETE /sessions/{session_id}", "DELETE /users/{user_id}/sessions/{session_id}")
+TAKES_A_TOKEN = {"POST /oauth/token": "refresh_token", "POST /oauth/revoke": "token", "POST /oauth/introspect": "token"}
+"""Operations whose form holds a token, and the name of it there."""
 COOKIE = "__Host-refresh_token"
 EXAMPLES = 40
 """Generated requests per operation, beside the document's own examples and the boundary cases."""
@@ -55,7 +61,7 @@ class SignIn:
     transport = "header"
 
     def get(self, case: AnyCase, context: AuthContext) -> Credentials | None:
-        if not case.operation.definition.raw["security"]:
+        if not case.operation.definition.raw["security"] and case.operation.label not in TAKES_A_TOKEN:
             return None
         assert context.app is not None
         answer = TestClient(context.app).simulate_post(
@@ -66,12 +72,20 @@ class SignIn:
 
     def set(self, case: AnyCase, data: Credentials, context: AuthContext) -> None:
         schemes = {name for scheme in case.operation.definition.raw["security"] for name in scheme}
+        label = case.operation.label
+        if is_valid_and_alone(case) and label in END_SESSIONS:
+            case.path_parameters["session_id"] = data.session_id
+            if "user_id" in case.path_parameters:
+                case.path_parameters["user_id"] = USER_ID
+        if label in TAKES_A_TOKEN and is_valid_and_alone(case) and isinstance(case.body, dict):
+            case.body[TAKES_A_TOKEN[label]] = data.refresh_token
+            case.body.pop("client_id", None)
+        if not schemes:
+            return
         if "serviceCredential" in schemes:
             case.headers["Authorization"] = f"Bearer {SERVICE_CREDENTIAL}"
         elif "accessToken" in schemes:
             case.headers["Authorization"] = f"Bearer {data.access_token}"
-            if case.operation.label == END_SESSION and is_valid_and_alone(case):
-                case.path_parameters["session_id"] = data.session_id
         elif self.transport == "cookie":
             case.cookies[COOKIE] = data.refresh_token
             case.headers["Sec-Fetch-Site"] = "same-origin"
@@ -91,6 +105,12 @@ def known_user(context: HookContext, case: AnyCase) -> AnyCase:
     if case.operation.label == START_SESSION and is_valid(case) and isinstance(body, dict):
         stranger = str(body["user_id"])
         body["user_id"] = USER_ID if len(stranger) < 8 else stranger
+        claims = body.get("claims")
+        with suppress(InvalidClaimsError):
+            if isinstance(claims, dict):
+                check_claims(claims)
+                return case
+        body.pop("claims", None)  # too large, too deep or with a name of control characters: no schema can say that
     return case
 
 
@@ -113,6 +133,8 @@ def running_service() -> App:
                 "NUOVO_SECRET_KEY": "MjBiYjM3ZDgtZmYxNC00ZjE3LTk5YmEtNjQ0ZGQ0",
                 "NUOVO_DATABASE_URL": f"sqlite:///{folder.name}/nuovo.sqlite3",
                 "NUOVO_SERVICE_CREDENTIALS": SERVICE_CREDENTIAL,
+                "NUOVO_ISSUER": "https://auth.example.org",
+                "NUOVO_ACCESS_TOKEN_KEY": generate_private_key("ES256"),
             }
         )
     )
