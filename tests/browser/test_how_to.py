@@ -35,8 +35,8 @@ export const checkPassword = async (name, password) =>
 
 
 def test_every_snippet_is_executed() -> None:
-    """Each is named where a test writes it down to run it, here or among the judges."""
-    folders = Path(__file__).parent, Path(__file__).parents[1] / "judges"
+    """Each is named where a test runs it: here, among the judges, or where applications move in."""
+    folders = [Path(__file__).parents[1] / name for name in ("browser", "judges", "moving")]
     tests = "".join(path.read_text(encoding="utf-8") for folder in folders for path in folder.glob("*.py"))
     assert [name for name in snippets() if f'"{name}"' not in tests] == []
 
