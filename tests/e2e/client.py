@@ -90,7 +90,7 @@ class Client:
     def log_out(self, refresh_token: str) -> Answer:
         return self.request("POST", "/revoke_token", headers=_authorization(refresh_token))
 
-    def sign_in(self, service_credential: str, user_id: str, **fields: str) -> Answer:
+    def sign_in(self, service_credential: str, user_id: str, **fields: Any) -> Answer:
         """Start a session, as a login service does."""
         return self.request(
             "POST",

@@ -1,7 +1,10 @@
 """Tokens and keys stay where they belong: in no output, log, database file or error page of a service at DEBUG."""
 
+import json
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
@@ -55,6 +58,8 @@ class Tour:
         if answer.status >= 400:
             self.error_pages.append(f"{answer.headers} {answer.body.decode()}")
             return answer
+        if b'"data"' not in answer.body:
+            return answer
         tokens = [answer.data.get("access_token"), answer.data.get("refresh_token")]
         if "set-cookie" in answer.headers:
             tokens.append(answer.refresh_token)
@@ -75,6 +80,26 @@ class Tour:
         again = self._note(client.sign_in(self.nuovo.service_credential, USER))
         assert client.delete("/sessions", again.access_token).status == 200
         self._note(client.refresh(again.refresh_token))
+        self._oauth(client)
+
+    def _oauth(self, client: Client) -> None:
+        """Present tokens in forms and, where they do not belong, in addresses; and a credential as a client does."""
+        token = self._note(client.sign_in(self.nuovo.service_credential, USER, claims={"role": "admin"})).refresh_token
+        basic = b64encode(f"login:{self.nuovo.service_credential}".encode()).decode()
+        self.canaries.add(f".{basic}")
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        bearer = {"Authorization": f"Bearer {self.nuovo.service_credential}"}
+        for path in ("/oauth/introspect", "/oauth/token", "/oauth/revoke"):
+            form = urlencode({"grant_type": "refresh_token", "refresh_token": token, "token": token}).encode()
+            answer = client.request("POST", path, headers=headers | bearer, body=form)
+            assert answer.status == 200
+            for name in ("access_token", "refresh_token"):
+                if name in (told := json.loads(answer.body)):
+                    self.canaries.add(told[name])
+            for wrong in (form + b"x", form * 2, form.swapcase(), b""):
+                self._note(client.request("POST", path, headers=headers | bearer, body=wrong))
+            refused = headers | {"Authorization": f"Basic {basic}"}
+            self._note(client.request("POST", f"{path}?token={token}", headers=refused, body=form))
 
     def _refused(self, client: Client) -> None:
         answer = self._note(client.sign_in(self.nuovo.service_credential, USER))

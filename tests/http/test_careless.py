@@ -11,7 +11,14 @@ from domain.model.tokens import TokenPair
 from entrypoints.http.cross_site import CrossSiteGuard
 from entrypoints.http.errors import ErrorHandlers
 from tests.fakes.service import FakeService
-from tests.http import test_cors, test_headers, test_refresh_transports, test_trouble
+from tests.http import (
+    test_cors,
+    test_headers,
+    test_oauth,
+    test_refresh_transports,
+    test_session_lists,
+    test_trouble,
+)
 from tests.http.contract import ALLOWED_ORIGIN, COOKIE
 from tests.http.cross_site_matrix import wrong_answers
 from tests.wrong import http as careless
@@ -125,3 +132,39 @@ def test_a_request_id_that_comes_back_is_caught(client: TestClient, monkeypatch:
     monkeypatch.setattr(f"{APP}._REQUEST_ID", re.compile(r".+", re.DOTALL))
     with pytest.raises(AssertionError):
         test_headers.test_a_hostile_request_id_is_replaced(client, "<script>")
+
+
+def test_trouble_that_becomes_a_grant_is_caught(
+    make_client: Callable[..., TestClient], service: FakeService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"{APP}.ErrorHandlers", careless.MakesTroubleAGrant)
+    with pytest.raises((AssertionError, KeyError)):
+        test_oauth.test_trouble_stays_trouble(make_client, service, "/oauth/token")
+
+
+def test_a_query_that_is_read_leniently_is_caught(
+    client: TestClient, pair: TokenPair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("entrypoints.http.own_sessions.read_query", careless.reads_known_parameters)
+    with pytest.raises(AssertionError):
+        test_session_lists.test_nobody_signs_out_everywhere_by_a_slip(client, pair, "expect=current")
+
+
+def no_cookie(client: TestClient, pair: TokenPair) -> None:
+    test_oauth.test_no_cookie_is_accepted(client, pair, "cross-site")
+
+
+def no_address(client: TestClient, pair: TokenPair) -> None:
+    test_oauth.test_nothing_is_read_from_the_address(client, pair, "/oauth/token")
+
+
+OAUTH_READERS = {careless.reads_cookies_too: no_cookie, careless.reads_the_address_too: no_address}
+
+
+@pytest.mark.parametrize("reader", OAUTH_READERS)
+def test_an_oauth_endpoint_that_looks_elsewhere_is_caught(
+    client: TestClient, pair: TokenPair, monkeypatch: pytest.MonkeyPatch, reader: Callable[..., dict[str, str]]
+) -> None:
+    monkeypatch.setattr("entrypoints.http.oauth.token.read_public_client_parameters", reader)
+    with pytest.raises((AssertionError, KeyError)):
+        OAUTH_READERS[reader](client, pair)

@@ -14,7 +14,9 @@ from domain.model.tokens import TokenPair
 from domain.model.users import User
 from entrypoints.http.oauth.server import AuthorizationServer
 from tests.fakes.service import FakeService
+from tests.fakes.sessions import FakeSessions
 from tests.http.contract import COOKIE, SERVICE_CREDENTIAL, bearer, refresh_token_of, without_rotation
+from tests.http.test_trouble import AwaySessions, DefectiveSessions
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 ISSUER = "https://auth.example.org"
@@ -222,6 +224,36 @@ def test_another_method(client: TestClient, method: str, path: str) -> None:
     answer = client.simulate_request(method, path)
     assert error_of(answer) == (405, "invalid_request", "Method not allowed.")
     assert "POST" in answer.headers["Allow"]
+
+
+TROUBLED = pytest.mark.parametrize("path", ["/oauth/token", "/oauth/revoke", "/oauth/introspect"])
+
+
+def in_trouble(
+    make_client: Callable[..., TestClient], service: FakeService, path: str, sessions: FakeSessions
+) -> Result:
+    token = refresh_token_of(service.sign_in("ada"))
+    service.sessions = sessions
+    form = {"grant_type": "refresh_token", "refresh_token": token, "token": token}
+    return post(make_client(), path, bearer(SERVICE_CREDENTIAL), **form)
+
+
+@TROUBLED
+def test_trouble_stays_trouble(make_client: Callable[..., TestClient], service: FakeService, path: str) -> None:
+    """It says nothing about the token: a client that were told `invalid_grant` would throw it away."""
+    answer = in_trouble(make_client, service, path, AwaySessions())
+    assert error_of(answer) == (503, "temporarily_unavailable", "Service temporarily unavailable.")
+    assert int(answer.headers["Retry-After"]) > 0
+    assert "WWW-Authenticate" not in answer.headers
+
+
+@TROUBLED
+def test_a_defect_is_an_error_of_the_server(
+    make_client: Callable[..., TestClient], service: FakeService, log_lines: list[str], path: str
+) -> None:
+    answer = in_trouble(make_client, service, path, DefectiveSessions())
+    assert error_of(answer) == (500, "server_error", "An unexpected error occurred")
+    assert len(log_lines) == 1
 
 
 @pytest.mark.parametrize("hint", ["refresh_token", "access_token", "pct", None])

@@ -5,9 +5,13 @@ from collections.abc import Collection
 
 import falcon
 
+from domain.model.errors import StoreUnavailableError
 from entrypoints.http.cross_site import Cors, CrossSiteGuard, _is_this_host
+from entrypoints.http.envelope import fail_as_oauth
 from entrypoints.http.errors import CrossSiteRequestError, ErrorHandlers
+from entrypoints.http.oauth.form import read_public_client_parameters
 from entrypoints.http.refresh_cookie import RefreshCookie
+from entrypoints.http.request_body import read_form
 
 
 class NoGuard(CrossSiteGuard):
@@ -157,3 +161,32 @@ class RepeatsThePath(ErrorHandlers):
     ) -> None:
         super().on_framework_error(req, resp, error, params)
         resp.set_header("Content-Location", req.path)
+
+
+class MakesTroubleAGrant(ErrorHandlers):
+    """Takes a database that is away for a token that is not good: clients throw their tokens away."""
+
+    def on_refusal(
+        self, req: falcon.Request, resp: falcon.Response, error: Exception, params: dict[str, object]
+    ) -> None:
+        super().on_refusal(req, resp, error, params)
+        if isinstance(error, StoreUnavailableError):
+            fail_as_oauth(resp, 400, "invalid_grant", "Invalid refresh token.")
+
+
+def reads_known_parameters(req: falcon.Request, *known: str) -> dict[str, str]:
+    """Leave out what it does not know, so that `expect=current` is `DELETE` of everything."""
+    return {name: str(req.params[name]) for name in known if name in req.params}
+
+
+def reads_cookies_too(req: falcon.Request, client_id: str) -> dict[str, str]:
+    """Find the refresh token of an OAuth request in its cookie as well."""
+    form = read_public_client_parameters(req, client_id)
+    for token in req.get_cookie_values("__Host-refresh_token") or []:
+        form.setdefault("refresh_token", token)
+    return form
+
+
+def reads_the_address_too(req: falcon.Request, client_id: str) -> dict[str, str]:
+    """Take parameters from the query, as many frameworks' `values` do."""
+    return {**{name: str(value) for name, value in req.params.items()}, **read_form(req)}
