@@ -100,7 +100,7 @@ def test_a_login_service_refuses(login: Client, name: str, password: str, media_
 
 
 def test_a_program_keeps_its_refresh_token_in_a_file(serve: Callable[..., Nuovo], tmp_path: Path) -> None:
-    nuovo, store = serve(), tmp_path / "token"
+    nuovo, store = serve(replay_grace="0"), tmp_path / "token"
     with Client(nuovo.url) as client:
         store.write_text(client.sign_in(nuovo.service_credential, "ada").refresh_token, encoding="utf-8")
     write_snippet("device.py", tmp_path)
