@@ -53,6 +53,8 @@ class Crowd:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self.tokens: dict[str, str] = {}
+        self.access_tokens: list[str] = []
+        """Those of the last round."""
 
     def sign_in(self, *users: str) -> None:
         with self._stage.inner() as client:
@@ -63,10 +65,12 @@ class Crowd:
 
     def refresh(self) -> None:
         """Refresh each session once, and be sure that nobody is logged out."""
+        self.access_tokens.clear()
         for user in list(self.tokens):
             answer = self.once(user)
             assert answer.status == 200, (user, answer.body)
             self.tokens[user] = answer.refresh_token
+            self.access_tokens.append(answer.access_token)
 
     def once(self, user: str) -> Answer:
         with self._stage.client() as client:
@@ -97,6 +101,8 @@ def test_a_production_from_its_start_to_a_restored_backup(stage: Stage) -> None:
     turn_away_forgers(stage, runbook)
     crowd.refresh()
     change_the_key(stage, runbook, crowd)
+    for _ in range(2):
+        change_the_access_key(stage, runbook, crowd)
     upgrade(stage, runbook, crowd)
     lose_the_database(stage, runbook, crowd)
     lose_an_instance(stage, runbook, crowd)
@@ -166,6 +172,33 @@ def change_the_key(stage: Stage, runbook: Runbook, crowd: Crowd) -> None:
     crowd.refresh()
     fingerprints = [said.split()[-2:] for said in runbook.everywhere("differ")]
     assert fingerprints[0] == fingerprints[1]
+
+
+def change_the_access_key(stage: Stage, runbook: Runbook, crowd: Crowd) -> None:
+    """Each machine takes each step alone; whoever verifies knows every key that signs, from the step before."""
+    by_secret = set(map(header_of, crowd.tokens.values()))
+    runbook("access-key-make")
+    for name in ("access-next.pem", "access-next-public.pem"):
+        shutil.copy(stage.machines["a"].folder / name, stage.machines["b"].folder)
+    for step in ("access-key-publish", "access-key-sign", "access-key-forget"):
+        known = published(stage)
+        for machine in stage.machines:
+            runbook(step, machine)
+            crowd.refresh()
+            crowd.refresh()
+            assert {kid for kid in map(header_of, crowd.access_tokens) if kid not in by_secret} <= known
+        with stage.client() as client:
+            assert client.get("/sessions", crowd.access_tokens[-1]).status == 200
+    assert published(stage) == {header_of(crowd.access_tokens[-1])}
+
+
+def published(stage: Stage) -> set[str]:
+    """Return the names of the keys that every machine publishes."""
+    names = []
+    for machine in stage.machines.values():
+        with Client(machine.url) as client:
+            names.append({key["kid"] for key in json.loads(client.get("/.well-known/jwks.json").body)["keys"]})
+    return set.intersection(*names)
 
 
 def header_of(token: str) -> str:
