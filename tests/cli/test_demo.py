@@ -36,7 +36,7 @@ def test_the_process_that_made_it_and_its_children_serve_it(prepared: dict[str, 
     child = subprocess.run([sys.executable, "-c", ask], capture_output=True, encoding="utf-8", check=True)
     assert child.stdout == "True\n"
     shell = subprocess.run(
-        ["sh", "-c", f'"{sys.executable}" -c "{ask}"; true'], capture_output=True, text=True, check=True
+        ["sh", "-c", f'"{sys.executable}" -c "{ask}"; true'], capture_output=True, encoding="utf-8", check=True
     )
     assert shell.stdout == "False\n"
 
