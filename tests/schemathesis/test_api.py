@@ -21,10 +21,12 @@ from schemathesis.specs.openapi.schemas import OpenApiSchema
 
 from domain.model.claims import check_claims
 from domain.model.errors import InvalidClaimsError
+from domain.model.tokens import new_id
 from domain.model.users import User
 from entrypoints.bootstrap import build
 from entrypoints.settings import load_settings
 from infrastructure.authlib.keys import generate_private_key
+from ports.user_directory import UserDirectory
 
 SERVICE_CREDENTIAL = "credential-of-the-login-service-in-these-tests"
 USER_ID = "42"
@@ -47,6 +49,7 @@ AnyCase: TypeAlias = Case[Any]
 class Credentials:
     """What a login service and its client hold after a sign-in."""
 
+    user_id: str
     session_id: str
     access_token: str
     refresh_token: str
@@ -55,7 +58,8 @@ class Credentials:
 class SignIn:
     """Gives every request the credential that its operation asks for, from a sign-in of its own.
 
-    A refresh token is good for one request, and ending a session takes its access token along.
+    A refresh token is good for one request, and ending a session takes its access token along. Each sign-in is of a
+    user of its own: credentials of examples wait for their turn, and some operations end all of a user's sessions.
     """
 
     transport = "header"
@@ -64,11 +68,12 @@ class SignIn:
         if not case.operation.definition.raw["security"] and case.operation.label not in TAKES_A_TOKEN:
             return None
         assert context.app is not None
+        user_id = new_user()
         answer = TestClient(context.app).simulate_post(
-            "/sessions", json={"user_id": USER_ID}, headers={"Authorization": f"Bearer {SERVICE_CREDENTIAL}"}
+            "/sessions", json={"user_id": user_id}, headers={"Authorization": f"Bearer {SERVICE_CREDENTIAL}"}
         )
         assert answer.status == falcon.HTTP_201, answer.text
-        return Credentials(**answer.json["data"])
+        return Credentials(user_id=user_id, **answer.json["data"])
 
     def set(self, case: AnyCase, data: Credentials, context: AuthContext) -> None:
         schemes = {name for scheme in case.operation.definition.raw["security"] for name in scheme}
@@ -76,7 +81,7 @@ class SignIn:
         if is_valid_and_alone(case) and label in END_SESSIONS:
             case.path_parameters["session_id"] = data.session_id
             if "user_id" in case.path_parameters:
-                case.path_parameters["user_id"] = USER_ID
+                case.path_parameters["user_id"] = data.user_id
         if label in TAKES_A_TOKEN and is_valid_and_alone(case) and isinstance(case.body, dict):
             case.body[TAKES_A_TOKEN[label]] = data.refresh_token
             case.body.pop("client_id", None)
@@ -104,6 +109,8 @@ def known_user(context: HookContext, case: AnyCase) -> AnyCase:
     body = case.body
     if case.operation.label == START_SESSION and is_valid(case) and isinstance(body, dict):
         stranger = str(body["user_id"])
+        if isinstance(lifetime := body.get("lifetime"), float):
+            body["lifetime"] = int(lifetime)  # 1.0 is an integer to JSON Schema, and to nobody else
         body["user_id"] = USER_ID if len(stranger) < 8 else stranger
         claims = body.get("claims")
         with suppress(InvalidClaimsError):
@@ -123,8 +130,8 @@ def is_valid_and_alone(case: AnyCase) -> bool:
     return is_valid(case) and case.meta is not None and case.meta.phase.name is not TestPhase.STATEFUL
 
 
-def running_service() -> App:
-    """Return the application over a database of its own, which goes when the tests have ended."""
+def running_service() -> tuple[App, UserDirectory]:
+    """Return the application over a database of its own, which goes when the tests have ended, and its users."""
     folder = TemporaryDirectory(prefix="nuovo-")
     atexit.register(folder.cleanup)
     service = build(
@@ -140,7 +147,14 @@ def running_service() -> App:
     )
     service.operations.migrate()
     service.operations.directory.put(User(id=USER_ID))
-    return service.app()
+    return service.app(), service.operations.directory
+
+
+def new_user() -> str:
+    """Return a user who has no session yet."""
+    user_id = new_id()
+    _users.put(User(id=user_id))
+    return user_id
 
 
 def described(app: App, credentials: type[SignIn]) -> OpenApiSchema:
@@ -152,7 +166,7 @@ def described(app: App, credentials: type[SignIn]) -> OpenApiSchema:
 
 
 # Not in fixtures: each operation is a case, and Schemathesis gives its examples their credentials when pytest collects.
-_app = running_service()
+_app, _users = running_service()
 by_header, by_cookie = described(_app, SignIn), described(_app, SignInByCookie)
 tokens_by_cookie = by_cookie.include(tag="Tokens")
 
