@@ -118,7 +118,8 @@ def test_the_confirming_replica_dies_with_its_master(replicas: int, is_confirmed
     """The case that one confirmation cannot exclude. With two nothing is acknowledged that any replica lacks."""
     with running() as servers, store(f"{servers.url}?replicas={replicas}") as sessions:
         token = new_token()
-        sessions.start(Session.recalled(token))
+        with store(f"{servers.url}?replicas=2") as everywhere:
+            everywhere.start(Session.recalled(token))
         master = servers.master_of(Bucket.of("ada").slot)
         confirming, behind = sorted(servers.replicas_of(master), key=lambda node: node.port)
         behind.freeze()
