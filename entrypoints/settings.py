@@ -82,7 +82,7 @@ class Settings(AdoptionSettings, BaseSettings):
     cookie_same_site: Literal["Strict", "Lax", "None"] = "Strict"
     allowed_origins: CommaSeparated = []
     service_credentials: Credentials = []
-    metrics_credentials: SecretList = []
+    metrics_credentials: Credentials = []
     trusted_proxies: Proxies = []
     log_format: Literal["json", "text"] = "json"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -137,8 +137,9 @@ class Settings(AdoptionSettings, BaseSettings):
     def _secret_problems(self) -> Iterator[str]:
         key = self.secret_key.get_secret_value()
         previous = [secret.get_secret_value() for secret in self.previous_secret_keys]
-        credentials = [secret.get_secret_value().rpartition(":")[2] for secret in self.service_credentials]
-        for_metrics = [secret.get_secret_value() for secret in self.metrics_credentials]
+        # APPSEC: what is weighed is what is compared: a name before the secret makes it no longer.
+        named = self.service_credentials, self.metrics_credentials
+        credentials, for_metrics = ([one.get_secret_value().rpartition(":")[2] for one in each] for each in named)
         for name, secrets in (
             ("SECRET_KEY", [key]),
             ("PREVIOUS_SECRET_KEYS", previous),

@@ -45,6 +45,7 @@ def test_a_key_of_the_old_application_is_no_secret_of_nuovos(library: str, own: 
         ("-----BEGIN PUBLIC KEY-----\nrubbish\n-----END PUBLIC KEY-----", "is no RSA, elliptic curve or Ed25519 key"),
         (ED448_PEM, "is no RSA, elliptic curve or Ed25519 key"),
     ],
+    ids=["short", "rubbish", "Ed448"],
 )
 def test_a_key_that_verifies_nothing(library: str, key: str, words: str) -> None:
     assert problem_of(**{f"{library}_KEY": key, "ADOPT_SIMPLEJWT_BLACKLIST": "false"}).startswith(
@@ -59,6 +60,7 @@ def test_a_key_that_verifies_nothing(library: str, key: str, words: str) -> None
         (PUBLIC_PEM, "HS256", "is a key for ES256, not for HS256"),
         (PUBLIC_PEM, "ES384", "is a key for ES256, not for ES384"),
     ],
+    ids=["secret", "public key as a secret", "another curve"],
 )
 def test_an_algorithm_that_is_not_the_keys(key: str, algorithm: str, words: str) -> None:
     """A public key is never taken for a secret (RFC 8725, section 2.1)."""

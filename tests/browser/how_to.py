@@ -5,8 +5,6 @@ from pathlib import Path
 from textwrap import dedent
 
 PAGES = Path(__file__).parents[2] / "docs" / "how-to"
-_ELSEWHERE = ("moving-in.md",)
-"""Pages of fragments without names, which `tests/moving` runs."""
 _FENCED = re.compile(
     r"^(?P<indent> *)```\w+\n *(?:#|//|<!--) (?P<name>\S+)(?: -->)?\n(?P<text>.*?)^(?P=indent)```$",
     re.MULTILINE | re.DOTALL,
@@ -18,8 +16,6 @@ def snippets() -> dict[str, str]:
     """Return every snippet of every page by the file name in its first line. Raises if one has none."""
     found: dict[str, str] = {}
     for page in PAGES.glob("*.md"):
-        if page.name in _ELSEWHERE:
-            continue
         text = page.read_text(encoding="utf-8")
         blocks = [(block["name"], dedent(block["text"])) for block in _FENCED.finditer(text)]
         assert 2 * len(blocks) == len(_FENCES.findall(text)), f"{page.name}: a snippet without a name"

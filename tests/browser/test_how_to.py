@@ -35,8 +35,8 @@ export const checkPassword = async (name, password) =>
 
 
 def test_every_snippet_is_executed() -> None:
-    """Each is named where a test writes it down to run it, here or among the judges."""
-    folders = Path(__file__).parent, Path(__file__).parents[1] / "judges"
+    """Each is named where a test runs it: here, among the judges, or where applications move in."""
+    folders = [Path(__file__).parents[1] / name for name in ("browser", "judges", "moving")]
     tests = "".join(path.read_text(encoding="utf-8") for folder in folders for path in folder.glob("*.py"))
     assert [name for name in snippets() if f'"{name}"' not in tests] == []
 
@@ -100,7 +100,7 @@ def test_a_login_service_refuses(login: Client, name: str, password: str, media_
 
 
 def test_a_program_keeps_its_refresh_token_in_a_file(serve: Callable[..., Nuovo], tmp_path: Path) -> None:
-    nuovo, store = serve(), tmp_path / "token"
+    nuovo, store = serve(replay_grace="0"), tmp_path / "token"
     with Client(nuovo.url) as client:
         store.write_text(client.sign_in(nuovo.service_credential, "ada").refresh_token, encoding="utf-8")
     write_snippet("device.py", tmp_path)

@@ -33,10 +33,10 @@ def test_the_process_that_made_it_and_its_children_serve_it(prepared: dict[str, 
     build(load_settings(prepared))
 
     ask = f"from entrypoints.cli.demo import is_own_demo; print(is_own_demo({url!r}))"
-    child = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
+    child = subprocess.run([sys.executable, "-c", ask], capture_output=True, encoding="utf-8", check=True)
     assert child.stdout == "True\n"
     shell = subprocess.run(
-        ["sh", "-c", f'"{sys.executable}" -c "{ask}"; true'], capture_output=True, text=True, check=True
+        ["sh", "-c", f'"{sys.executable}" -c "{ask}"; true'], capture_output=True, encoding="utf-8", check=True
     )
     assert shell.stdout == "False\n"
 

@@ -84,6 +84,7 @@ def documents() -> Iterator[dict[str, Any]]:
         yield from yaml.safe_load_all((DEPLOY / "kubernetes" / name).read_text(encoding="utf-8"))
 
 
+@pytest.mark.filterwarnings("ignore::EncodingWarning:kubernetes_validate")
 @pytest.mark.parametrize("name", MANIFESTS)
 def test_kubernetes_knows_every_field(name: str) -> None:
     """By the schemas of its own API, strictly: a field that it does not know is an error."""

@@ -142,3 +142,12 @@ def test_a_disabled_user_is_refused_and_goes_on_when_enabled_again(old: OldAppli
 
 def sessions_of(nuovo: MovedTo, user_id: str) -> list[Any]:
     return nuovo.built.operations.service.list_sessions(user_id, Page(limit=100))
+
+
+def test_going_back_is_as_the_page_says(old: OldApplication, move: Move) -> None:
+    """Whoever kept an old token goes on at the old application, and so does whoever was logged out at Nuovo."""
+    kept, logged_out = old.issue_all(old.add_users(2)).values()
+    nuovo = move(**old.settings)
+    nuovo.refresh(kept)
+    nuovo.revoke(logged_out)
+    assert [old.refresh(token).status_code for token in (kept, logged_out)] == [200, 200]

@@ -84,7 +84,7 @@ def test_database_away(url_of_nothing: str, engines: Engines) -> None:
 
 def test_server_that_swallows_everything(engines: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
     """One request waits for it, those behind it do not, and a little later the next one tries again."""
-    monkeypatch.setattr(engine_module, "_PAUSE_AFTER_SLOW_CONNECT", 0.3)
+    monkeypatch.setattr(engine_module, "_PAUSE_AFTER_SLOW_CONNECT", 4)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         engine = engines.open(f"postgresql://nobody@127.0.0.1:{silent.getsockname()[1]}/nuovo?connect_timeout=2")
         read = READS["sessions.get"]
@@ -96,8 +96,8 @@ def test_server_that_swallows_everything(engines: Engines, monkeypatch: pytest.M
             return time.monotonic() - begun
 
         assert seconds_until_unavailable() > 1
-        assert max(seconds_until_unavailable() for _ in range(10)) < 0.2
-        time.sleep(0.3)
+        assert max(seconds_until_unavailable() for _ in range(3)) < 1
+        time.sleep(4)
         assert seconds_until_unavailable() > 1
 
 

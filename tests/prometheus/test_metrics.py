@@ -1,6 +1,7 @@
 """What is counted, in one process and in several."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -191,6 +192,25 @@ def test_an_instance_says_what_it_is_and_whether_it_is_ready(trouble: Exception 
     found = samples(make(check_ready).exposition())
     assert found['nuovo_build_info{version="1.2.3"}'] == 1
     assert found.get("nuovo_ready", 0) == (1 if trouble is None else 0)
+
+
+def test_the_documentation_names_every_metric_and_label() -> None:
+    page = (Path(__file__).parents[2] / "docs/operations.md").read_text(encoding="utf-8")
+    table = dict(re.findall(r"^\| `(nuovo_\w+)`[^|]*\| ([^|]*)\|", page, re.MULTILINE))
+    about = {"nuovo_build_info": {"version": "1"}, "nuovo_settings_info": {"rotation": "true"}}
+    metrics = PrometheusMetrics(about=about, check_ready=lambda: None)
+    metrics.count(SecurityEvent(happening=Happening.STARTED, actor=LOGIN))
+    metrics.observe_request("/refresh_token", "POST", 200, 0.1)
+    metrics.observe_statements("sessions")(0.1)
+    metrics.count_errors("sessions")("conflict", "40001")
+    exposed: dict[str, set[str]] = {}
+    for family in text_string_to_metric_families(metrics.exposition().decode()):
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        exposed[name] = {label for sample in family.samples for label in sample.labels} - {"le"}
+    for info in about:
+        assert f"`{info}`" in page
+        del exposed[info]
+    assert {name: set(re.findall(r"`(\w+)`", labels)) for name, labels in table.items() if name not in about} == exposed
 
 
 class Worker:

