@@ -39,8 +39,8 @@ def read_session_request(body: dict[str, Any]) -> SessionRequest:
         raise InvalidFieldError('transport: must be "header" or "cookie".')
     if not isinstance(claims, dict):
         raise InvalidFieldError("claims: must be an object.")
-    # `type(...) is int` and not isinstance: True is no number here.
-    if type(lifetime) is not int or not 1 <= lifetime <= MAX_SESSION_TTL:
+    # By `type` and not isinstance: True is no number here. In JSON, 3600.0 is the integer 3600.
+    if type(lifetime) not in (int, float) or lifetime % 1 or not 1 <= lifetime <= MAX_SESSION_TTL:
         raise InvalidFieldError(f"lifetime: must be a whole number of seconds from 1 to {MAX_SESSION_TTL}.")
     if not isinstance(remember, bool):
         raise InvalidFieldError("remember: must be true or false.")
@@ -49,5 +49,5 @@ def read_session_request(body: dict[str, Any]) -> SessionRequest:
     return SessionRequest(
         user_id=user_id,
         by_cookie=transport == "cookie",
-        terms=SessionTerms(device=device, claims=claims, lifetime=lifetime, remember=remember),
+        terms=SessionTerms(device=device, claims=claims, lifetime=int(lifetime), remember=remember),
     )

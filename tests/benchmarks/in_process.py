@@ -12,7 +12,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,6 +24,7 @@ from domain.model.users import User
 from domain.use_cases.start_session import SessionTerms
 from entrypoints.bootstrap import Built, build
 from entrypoints.settings import load_settings
+from infrastructure.authlib.keys import generate_private_key
 from infrastructure.logs import configure_logging
 from tests.benchmarks.peers.empty_falcon import create_app
 
@@ -98,6 +99,7 @@ def measure(requests: int) -> dict[str, float]:
         calls: dict[str, Callable[[], int]] = {
             "empty Falcon resource": empty.refresh,
             "rotation": rotating.refresh,
+            "rotation, with claims of user and session": _client_with_claims(Path(folder) / "claims.sqlite3").refresh,
             "without rotation": _client(f"sqlite:///{folder}/kept.sqlite3", NUOVO_ROTATION="false").refresh,
             "physical limit": _least_work(Path(folder) / "least.sqlite3", rotating.token),
         }
@@ -107,7 +109,10 @@ def measure(requests: int) -> dict[str, float]:
                 spent = call()
                 if number >= WARM_UP:
                     times[name].append(spent)
-        # Not in turns: whoever comes after a wait for the disk starts with cold caches.
+        # Not in turns: whoever comes after large numbers, or a wait for the disk, starts with cold caches.
+        key = generate_private_key("ES256")
+        es256 = _client(f"sqlite:///{folder}/es256.sqlite3", NUOVO_ACCESS_TOKEN_KEY=key)
+        times["rotation, access tokens with ES256"] = [es256.refresh() for _ in range(requests)]
         durable = _client(f"sqlite:///{folder}/durable.sqlite3", NUOVO_ROTATION_DURABILITY="disk")
         times["rotation that waits for the disk"] = [durable.refresh() for _ in range(requests // 10)]
     return {name: statistics.median(spent) / 1000 for name, spent in times.items()}
@@ -126,9 +131,22 @@ def logs_in(path: Path) -> Iterator[None]:
             sys.stderr = real
 
 
-def _client(url: str, **settings: str) -> WsgiClient:
+def _client_with_claims(path: Path) -> WsgiClient:
+    """Return a client whose access tokens have two columns of a users table, and what the sign-in gave."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("CREATE TABLE people (id TEXT PRIMARY KEY, active BOOLEAN, role TEXT, tenant_id INTEGER)")
+        connection.execute("INSERT INTO people VALUES (?, 1, 'admin', 7)", (USER,))
+    return _client(
+        f"sqlite:///{path}",
+        SessionTerms(device="benchmark", claims={"amr": ["pwd", "otp"]}),
+        NUOVO_USERS_TABLE="people",
+        NUOVO_USERS_CLAIMS="role,tenant_id:tenant",
+    )
+
+
+def _client(url: str, terms: SessionTerms | None = None, /, **settings: str) -> WsgiClient:
     service = a_service(url, **settings)
-    pair = service.operations.service.start(USER, SessionTerms(device="benchmark"), by=THE_OPERATOR)
+    pair = service.operations.service.start(USER, terms or SessionTerms(device="benchmark"), by=THE_OPERATOR)
     assert pair.refresh_token is not None
     client = WsgiClient(service.app(), pair.refresh_token)
     client.refresh()

@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import pytest
@@ -96,6 +96,22 @@ def test_a_page_renders_without_an_error_or_a_request_to_another_host(
     assert {status for _, status in watch.answers} == {200}
     if path == "/docs":
         picture(page, "docs")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_documentation_fits_a_telephone(browser: Browser, demo: str, scheme: Literal["light", "dark"]) -> None:
+    """With every operation open, and dressed as its reader's system is."""
+    context = browser.new_context(color_scheme=scheme, viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    page.goto(f"{demo}/docs")
+    page.locator("#operations-Tokens-refreshAccessToken").wait_for()
+    for operation in page.locator("button.opblock-summary-control").all():
+        operation.click()
+    expect(page.locator(".responses-table").last).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    background = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+    assert (background == "rgb(28, 32, 34)") == (scheme == "dark")
+    context.close()
 
 
 def test_the_documentation_tries_an_operation(context: BrowserContext, demo: str) -> None:

@@ -108,6 +108,7 @@ def test_the_page_asks_no_validator_and_keeps_no_token(client: TestClient) -> No
         ("start.js", "text/javascript; charset=utf-8"),
         ("swagger-ui-bundle.js", "text/javascript; charset=utf-8"),
         ("swagger-ui.css", "text/css; charset=utf-8"),
+        ("page.css", "text/css; charset=utf-8"),
     ],
 )
 def test_assets_have_their_type_and_may_be_cached(client: TestClient, asset: str, content_type: str) -> None:
