@@ -13,4 +13,4 @@ collect_ignore_glob = [] if _IS_MEANT else ["test_*.py"]
 @pytest.fixture(scope="session", autouse=True)
 def installed() -> None:
     if not is_installed():
-        pytest.exit("Skipped: Debian has what is missing here: apt-get install patroni etcd-server postgresql", 0)
+        pytest.exit("Skipped: Debian has what is missing here: apt-get install etcd-server postgresql", 0)
