@@ -20,7 +20,7 @@ from tests.stores import SERVED, Store, Stores
 from tests.wrong.databases import WRONG, emptied
 
 _Answer = TypeVar("_Answer")
-USERS, NAMES = ("ada", "bob"), ("a", "b")
+USERS, NAMES = ("ada", "bob"), ("a", "b", "c")
 SPANS = st.sampled_from([0, 1, 7, 15, 16, 30, 31, 3_600, 15 * 86_400, 70 * 86_400, -1, -16, -3_600, -(10**8)])
 POLICIES = st.sampled_from(
     [
@@ -62,8 +62,9 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(name=NAMED, user=OF_USER, policy=POLICIES, is_lost=st.booleans())
     def start(self, name: str, user: str, policy: SessionPolicy, *, is_lost: bool) -> None:
-        """Start a session, or know a token of one whose start was lost."""
-        token = replace(first_token(user, now=self.now, policy=policy), session_id=name)
+        """Start a session, or know a token of one whose start was lost; what was started before is started again."""
+        known = [token for token in self.tokens if (token.user_id, token.session_id) == (user, name)]
+        token = known[0] if known else replace(first_token(user, now=self.now, policy=policy), session_id=name)
         if not is_lost:
             self.both(lambda store: store.sessions.start(Session.recalled(token)))
         self.tokens.append(token)
