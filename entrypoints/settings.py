@@ -18,6 +18,8 @@ from domain.model.secrets import HOW_TO_MAKE_ONE, weakness_of
 from domain.model.sessions import SessionPolicy
 from domain.model.tokens import MAX_SESSION_TTL
 from entrypoints.adoption_settings import AdoptionSettings
+from entrypoints.binding_settings import BindingSettings
+from entrypoints.cookie_settings import CookieSettings
 from entrypoints.setting_types import (
     ClaimColumns,
     CommaSeparated,
@@ -34,9 +36,6 @@ PREFIX = "NUOVO_"
 _FILE_SUFFIX = "_FILE"
 _IGNORED_PREFIX = "NUOVO_TEST_"
 _ORIGIN = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:]+\])(?::[0-9]{1,5})?", re.ASCII)
-_COOKIE_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
-_COOKIE_PATH = re.compile(r"/[\x21-\x3a\x3c-\x7e]*", re.ASCII)
-_DOMAIN = re.compile(r"[a-z0-9.-]+", re.ASCII)
 
 
 class SettingsError(Exception):
@@ -47,7 +46,7 @@ class SettingsError(Exception):
         self.problems = problems
 
 
-class Settings(AdoptionSettings, BaseSettings):
+class Settings(AdoptionSettings, BindingSettings, CookieSettings, BaseSettings):
     """The service's settings. Spans are seconds or have a unit (`15m`), lists are separated by commas.
 
     Any setting may be read from a file instead: `NUOVO_SECRET_KEY_FILE=/run/secrets/key`.
@@ -76,10 +75,6 @@ class Settings(AdoptionSettings, BaseSettings):
     replay_grace: Annotated[Span, Field(ge=0, le=300)] = 30
     lost_answer_recovery: Annotated[Span, Field(ge=0, le=7 * 86_400)] = 86_400
     leeway: Annotated[Span, Field(ge=0, le=300)] = 0
-    cookie_name: str = "__Host-refresh_token"
-    cookie_path: str = "/"
-    cookie_domain: str | None = None
-    cookie_same_site: Literal["Strict", "Lax", "None"] = "Strict"
     allowed_origins: CommaSeparated = []
     service_credentials: Credentials = []
     metrics_credentials: Credentials = []
@@ -100,6 +95,9 @@ class Settings(AdoptionSettings, BaseSettings):
             lost_answer_recovery=self.lost_answer_recovery,
             leeway=self.leeway,
             rotation=self.rotation,
+            device_binding=self.device_binding,
+            rebinding=self.device_rebinding,
+            bound_access_tokens=self.dpop_access_tokens,
         )
 
     def shown(self) -> list[tuple[str, str]]:
@@ -121,7 +119,8 @@ class Settings(AdoptionSettings, BaseSettings):
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
-        problems = [*self._secret_problems(), *self._span_problems(), *self._cookie_problems()]
+        problems = [*self._secret_problems(), *self._span_problems(), *self.cookie_problems()]
+        problems += self.binding_problems(issuer=self.issuer, rotation=self.rotation, cookie_path=self.cookie_path)
         if self.audience == self.issuer:
             problems.append(f"{PREFIX}AUDIENCE must differ from {PREFIX}ISSUER, the audience of refresh tokens")
         problems += [
@@ -163,20 +162,6 @@ class Settings(AdoptionSettings, BaseSettings):
             yield f"{PREFIX}ACCESS_TOKEN_TTL must not be longer than {PREFIX}REFRESH_TOKEN_TTL"
         if self.refresh_token_ttl > self.session_ttl:
             yield f"{PREFIX}REFRESH_TOKEN_TTL must not be longer than {PREFIX}SESSION_TTL"
-
-    def _cookie_problems(self) -> Iterator[str]:
-        name, path, domain = self.cookie_name, self.cookie_path, self.cookie_domain
-        if not _COOKIE_NAME.fullmatch(name):
-            yield f"{PREFIX}COOKIE_NAME must be letters, digits, _ and -"
-        if not _COOKIE_PATH.fullmatch(path):
-            yield f"{PREFIX}COOKIE_PATH must begin with / and hold neither spaces nor ;"
-        if domain is not None and not _DOMAIN.fullmatch(domain):
-            yield f"{PREFIX}COOKIE_DOMAIN must be a host name such as example.org"
-        if name.startswith("__Host-") and (domain is not None or path != "/"):
-            yield (
-                f"{PREFIX}COOKIE_NAME begins with __Host-, so browsers refuse it unless {PREFIX}COOKIE_PATH is /"
-                f" and {PREFIX}COOKIE_DOMAIN is not set; set another {PREFIX}COOKIE_NAME"
-            )
 
 
 def load_settings(environment: Mapping[str, str] | None = None, env_file: Path | None = None) -> Settings:

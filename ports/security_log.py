@@ -23,6 +23,8 @@ class Happening(StrEnum):
     HEALED = "refresh_healed"
     KEPT = "refresh_kept"
     """An access token was given; rotation is off."""
+    BOUND = "session_bound"
+    """From now on the session is worth nothing without a key of its device."""
     REFUSED = "refresh_refused"
     ENDED = "session_ended"
     ALL_ENDED = "sessions_ended"

@@ -38,9 +38,9 @@ class Sessions(ABC):
         """Take one step; return the claims that the session was started with, or `None` if it was not taken.
 
         It is taken if the store holds exactly the generation that the rotation replaces (no row at all, for `None`),
-        the session did not rotate in a second that the rotation excludes, and it is neither revoked nor covered by a
-        cut-off nor possibly forgotten by a purge. However many try to replace one generation at once, one of them
-        takes the step.
+        the session did not rotate in a second that the rotation excludes, it is bound to no other key than the rotation
+        holds, and it is neither revoked nor covered by a cut-off nor possibly forgotten by a purge. However many try to
+        replace one generation at once, one of them takes the step.
         """
 
     @abstractmethod

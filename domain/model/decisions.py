@@ -6,8 +6,9 @@ Every decision compares generations; none compares times of issue.
 from dataclasses import dataclass
 from enum import Enum
 
+from domain.model.proofs import DeviceBinding, ProvenKey
 from domain.model.sessions import CutOff, Session, SessionPolicy
-from domain.model.tokens import AccessToken, RefreshToken
+from domain.model.tokens import FIRST_GENERATION, AccessToken, RefreshToken
 
 
 class Decision(Enum):
@@ -27,6 +28,23 @@ class Decision(Enum):
     """Its successor never came back, most likely lost on the way: leave that one behind and rotate."""
     REUSE = "reuse"
     """Two parties hold tokens of one session, and one of them stole it: end the session, then refuse."""
+    UNPROVEN = "unproven"
+    """The session is bound to a key that was not proven: refuse, and let its own device go on."""
+
+
+def is_proven(
+    token: RefreshToken, proven: ProvenKey | None, *, policy: SessionPolicy, held_key: str | None = None
+) -> bool:
+    """Tell whether the key was proven to which `token` is bound, and `held_key`, if the store holds one.
+
+    An unbound session needs no proof, unless the policy wants every session bound after its first rotation.
+    """
+    keys = {token.key_thumbprint, held_key} - {None}
+    if keys:
+        return proven is not None and keys == {proven.thumbprint}
+    if policy.device_binding is not DeviceBinding.REQUIRE or token.generation <= FIRST_GENERATION:
+        return True
+    return proven is not None and proven.session_id == token.session_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +61,40 @@ class Standing:
     purged_until: int | None
     everybody_cut_off: int | None = None
 
-    def decide(self, token: RefreshToken, *, now: int, policy: SessionPolicy) -> Decision:  # noqa: PLR0911  one a row
-        """Return what is to be done with `token`. The order of the lines is the rule."""
+    def decide(
+        self, token: RefreshToken, *, now: int, policy: SessionPolicy, proven: ProvenKey | None = None
+    ) -> Decision:
+        """Return what is to be done with `token`, presented with or without a proof of a key."""
+        decision = self._by_generation(token, now=now, policy=policy)
+        held_key = self.held_key
+        if decision is Decision.REFUSE or is_proven(token, proven, policy=policy, held_key=held_key):
+            return decision
+        is_of_session = proven is not None and proven.session_id == token.session_id
+        if is_of_session and self.may_bind(token, now=now, policy=policy):
+            return decision
+        # APPSEC: a session that somebody has bound to a key of theirs is still ended by the other's older token. Only
+        # tokens from before the binding can do that: whoever steals a bound one can end nothing.
+        is_left_behind = decision is Decision.RECOVER and held_key is not None
+        if token.key_thumbprint is None and (decision is Decision.REUSE or is_left_behind):
+            return Decision.REUSE
+        return Decision.UNPROVEN
+
+    @property
+    def held_key(self) -> str | None:
+        """The thumbprint of the key that the session is bound to, as far as the store knows."""
+        return None if self.session is None else self.session.token.key_thumbprint
+
+    def may_bind(self, token: RefreshToken, *, now: int, policy: SessionPolicy) -> bool:
+        """Tell whether the session may be bound now: if it is unbound, or by the policy's leave to yet another key."""
+        if policy.device_binding is DeviceBinding.OFF:
+            return False
+        if token.key_thumbprint is None and self.held_key is None:
+            return True
+        session = self.session
+        return policy.rebinding and session is not None and session.rotated_within(policy.access_token_ttl, now=now)
+
+    def _by_generation(self, token: RefreshToken, *, now: int, policy: SessionPolicy) -> Decision:  # noqa: PLR0911
+        """Return what is to be done with a token of its holder. The order of the lines is the rule."""
         session, generation = self.session, token.generation
         if self._is_over(token):
             return Decision.REFUSE

@@ -22,6 +22,8 @@ class RefusalCause(StrEnum):
     USER_DISABLED = "user_disabled"
     REVOKED = "revoked"
     """Its session was ended, alone or with all of the user's sessions."""
+    KEY_NOT_PROVEN = "key_not_proven"
+    """It is bound to a key that the request did not prove to hold."""
     REUSED = "reused"
     """Superseded longer ago than an honest client can explain (RFC 9700, section 4.14.2)."""
 
@@ -40,6 +42,18 @@ class InvalidRefreshTokenError(NuovoError):
 
 class RefreshTokenExpiredError(NuovoError):
     """An authentic refresh token, presented after its life."""
+
+
+class KeyNotProvenError(NuovoError):
+    """An authentic refresh token of a live session, without a proof of the key to which the session is bound.
+
+    The session goes on for whoever has the key. `may_bind` tells that another key may be registered for `session_id`.
+    """
+
+    def __init__(self, session_id: str, *, may_bind: bool) -> None:
+        super().__init__("the key was not proven")
+        self.session_id = session_id
+        self.may_bind = may_bind
 
 
 class InvalidAccessTokenError(NuovoError):

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from domain.model.actors import ActorKind
 from domain.model.claims import Claims
+from domain.model.proofs import DeviceBinding, ProvenKey
 from domain.model.tokens import FIRST_GENERATION, RefreshToken
 
 MAX_DEVICE_LENGTH = 255
@@ -20,7 +21,9 @@ class SessionPolicy:
     """How long things last, in whole seconds, and whether refresh tokens rotate.
 
     `refresh_token_ttl` is the idle life of a refresh token, `session_ttl` the absolute life of a session.
-    `replay_grace` and `lost_answer_recovery` may be 0, which switches each off.
+    `replay_grace` and `lost_answer_recovery` may be 0, which switches each off. With `rebinding` a device that has lost
+    its key may bind its session to another one, as long as its last access token lives. With `bound_access_tokens`
+    the access tokens of a session that was bound at its start are bound to the same key.
     """
 
     access_token_ttl: int = 15 * 60
@@ -30,6 +33,9 @@ class SessionPolicy:
     lost_answer_recovery: int = 86_400
     leeway: int = 0
     rotation: bool = True
+    device_binding: DeviceBinding = DeviceBinding.OFF
+    rebinding: bool = False
+    bound_access_tokens: bool = False
 
 
 class RevocationReason(StrEnum):
@@ -55,13 +61,15 @@ class Rotation:
     nothing of the session. It is the presented token's own, unless the store has lost writes (then it is less) or
     the presented token's successor is left behind (then it is that one's). The step is not taken either if the
     session last rotated in one of the seconds `unless_rotated_in`: it is young, and hands out what it has. A session
-    that begins with the step, because the store knows nothing of it, has `opening_claims`.
+    that begins with the step, because the store knows nothing of it, has `opening_claims`. A session that is bound to
+    another key than `held_key` takes no step.
     """
 
     presented: RefreshToken
     successor: RefreshToken
     replaces: int | None
     unless_rotated_in: range
+    held_key: str | None = None
     opening_claims: Claims = field(default_factory=dict, hash=False)
 
     @property
@@ -85,11 +93,20 @@ class Rotation:
         return max(self.successor.expires_at, self.presented.expires_at)
 
 
-def rotate(token: RefreshToken, *, now: int, policy: SessionPolicy, replaces: int | None) -> Rotation:
-    """Return the step from `token` to its successor, for a store that holds generation `replaces`.
+def rotate(
+    token: RefreshToken,
+    *,
+    now: int,
+    policy: SessionPolicy,
+    replaces: int | None,
+    held_key: str | None = None,
+    proven: ProvenKey | None = None,
+) -> Rotation:
+    """Return the step from `token` to its successor, for a store that holds generation `replaces` and `held_key`.
 
-    The successor is one generation above both, and lives for the idle lifetime or to the session's end. While
-    rotation is off, a store that has lost what `token` says is given that, and the token stays in use.
+    The successor is one generation above both, and lives for the idle lifetime or to the session's end. It is bound to
+    a key that was proven for this session. While rotation is off, a store that has lost what `token` says is given
+    that, and the token stays in use.
     """
     successor = token
     if policy.rotation or (replaces or 0) > token.generation:
@@ -99,6 +116,7 @@ def rotate(token: RefreshToken, *, now: int, policy: SessionPolicy, replaces: in
             generation=max(token.generation, replaces or 0) + 1,
             issued_at=now,
             expires_at=min(now + policy.refresh_token_ttl, ends_at),
+            key_thumbprint=_key_after(token, policy, held_key, proven),
         )
     # The first refresh after a sign-in always rotates; so does whoever knows from the row that the grace is over.
     minds_the_grace = replaces == token.generation != FIRST_GENERATION and policy.replay_grace > 0
@@ -109,7 +127,18 @@ def rotate(token: RefreshToken, *, now: int, policy: SessionPolicy, replaces: in
         unless_rotated_in=range(now - policy.replay_grace, now + policy.replay_grace + 1)
         if minds_the_grace
         else range(0),
+        held_key=held_key,
     )
+
+
+def _key_after(
+    token: RefreshToken, policy: SessionPolicy, held_key: str | None, proven: ProvenKey | None
+) -> str | None:
+    known = token.key_thumbprint or held_key
+    if proven is None or proven.session_id != token.session_id:
+        return known
+    # Whoever may not bind does not get here with another key than the session's.
+    return proven.thumbprint if known or policy.device_binding is not DeviceBinding.OFF else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

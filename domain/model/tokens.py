@@ -37,7 +37,8 @@ class RefreshToken:
     """One refresh token of a session: the one of its generation.
 
     `started_at` is when the user signed in, `ends_at` the absolute end fixed at that moment. Without `remember` its
-    cookie is not to outlive the browser.
+    cookie is not to outlive the browser. With `key_thumbprint` it is worth nothing without a proof of that key
+    (`cnf.jkt` of RFC 9449, section 6.1).
     """
 
     session_id: str
@@ -48,6 +49,7 @@ class RefreshToken:
     issued_at: int
     expires_at: int
     remember: bool = True
+    key_thumbprint: str | None = None
 
     @property
     def id(self) -> str:
@@ -65,7 +67,10 @@ class RefreshToken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessToken:
-    """What the frontend shows to the application's own services (RFC 9068). `claims` are the application's."""
+    """What the frontend shows to the application's own services (RFC 9068). `claims` are the application's.
+
+    With `key_thumbprint` it is to be shown with a proof of that key (RFC 9449, section 6).
+    """
 
     id: str
     session_id: str
@@ -73,6 +78,7 @@ class AccessToken:
     issued_at: int
     expires_at: int
     claims: Claims = field(default_factory=dict, hash=False)
+    key_thumbprint: str | None = None
 
     def require_unexpired(self, *, now: int, leeway: int) -> None:
         """Raise `AccessTokenExpiredError` from the first second that is too late, `leeway` included."""
@@ -100,7 +106,8 @@ class TokenPair:
     """The answer to a sign-in or a refresh, in compact form. Spans are the seconds of life that are left.
 
     `refresh_token` is `None` when rotation is off: the presented one stays in use. Without `remember` its cookie is not
-    to outlive the browser.
+    to outlive the browser. `may_bind` tells that this is the moment to offer the session's device a binding.
+    `access_token_is_bound` if it is to be shown with a proof.
     """
 
     session_id: str
@@ -109,3 +116,5 @@ class TokenPair:
     refresh_token: str | None = None
     refresh_token_expires_in: int | None = None
     remember: bool = True
+    may_bind: bool = False
+    access_token_is_bound: bool = False

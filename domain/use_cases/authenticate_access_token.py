@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from domain.model.errors import AccessTokenExpiredError, InvalidAccessTokenError, RefusalCause
+from domain.model.proofs import ProvenKey
 from domain.model.sessions import SessionPolicy
 from domain.model.tokens import AccessToken
 from ports.clock import Clock
@@ -25,8 +26,8 @@ class AuthenticateAccessToken:
     log: SecurityLog
     policy: SessionPolicy
 
-    def __call__(self, presented: str) -> AccessToken:
-        """Return the access token in `presented`."""
+    def __call__(self, presented: str, proven: ProvenKey | None = None) -> AccessToken:
+        """Return the access token in `presented`, by whoever has `proven` to hold the key that it is bound to."""
         try:
             token = self.tokens.read_access_token(presented)
         except InvalidAccessTokenError as error:
@@ -37,6 +38,10 @@ class AuthenticateAccessToken:
         except AccessTokenExpiredError:
             self.log.record(SecurityEvent.of(Happening.ACCESS_REFUSED, token, cause=RefusalCause.EXPIRED))
             raise
+        # APPSEC: a bound token is no bearer token, and an unbound one none that was proven (RFC 9449, section 7.1).
+        if token.key_thumbprint != (None if proven is None else proven.thumbprint):
+            self.log.record(SecurityEvent.of(Happening.ACCESS_REFUSED, token, cause=RefusalCause.KEY_NOT_PROVEN))
+            raise InvalidAccessTokenError(RefusalCause.KEY_NOT_PROVEN)
         if not self.sessions.get(token.user_id, token.session_id).is_live_for(token):
             self.log.record(SecurityEvent.of(Happening.ACCESS_REFUSED, token, cause=RefusalCause.REVOKED))
             raise InvalidAccessTokenError(RefusalCause.REVOKED)

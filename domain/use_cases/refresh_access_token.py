@@ -6,14 +6,16 @@ from typing import Never
 from domain.model.actors import THE_RULE
 from domain.model.adoption import ForeignToken
 from domain.model.claims import Claims
-from domain.model.decisions import Decision
+from domain.model.decisions import Decision, Standing, is_proven
 from domain.model.errors import (
     InvalidRefreshTokenError,
+    KeyNotProvenError,
     RefreshTokenExpiredError,
     RefusalCause,
     StoreUnavailableError,
     UserNotFoundError,
 )
+from domain.model.proofs import DeviceBinding, ProvenKey
 from domain.model.sessions import RevocationReason, Rotation, SessionPolicy, rotate
 from domain.model.tokens import RefreshToken, TokenPair
 from domain.model.users import User
@@ -43,7 +45,8 @@ class RefreshAccessToken:
     """Check a presented refresh token, rotate it, and give a new access token.
 
     Refuses with `InvalidRefreshTokenError`, `RefreshTokenExpiredError` or `UserNotFoundError`; a refusal that ends
-    the session is in the store before it is raised. `StoreUnavailableError` says nothing about the token.
+    the session is in the store before it is raised. `KeyNotProvenError` and `StoreUnavailableError` leave everything as
+    it is.
     """
 
     clock: Clock
@@ -56,18 +59,25 @@ class RefreshAccessToken:
     log: SecurityLog
     policy: SessionPolicy
 
-    def __call__(self, presented: str) -> TokenPair:
-        """Return the new tokens for the refresh token in `presented`."""
+    def __call__(self, presented: str, proven: ProvenKey | None = None) -> TokenPair:
+        """Return the new tokens for the refresh token in `presented`, by whoever has `proven` to hold a key."""
         now = self.clock.now()
         token, foreign = self.read(presented)
         self._require_unexpired(token, now)
-        if self.policy.rotation and foreign is None:
+        if self.policy.rotation and foreign is None and is_proven(token, proven, policy=self.policy):
             # Nearly every request presents the current token of an active user: take the step without asking first.
-            rotation = rotate(token, now=now, policy=self.policy, replaces=token.generation)
+            rotation = rotate(
+                token,
+                now=now,
+                policy=self.policy,
+                replaces=token.generation,
+                held_key=token.key_thumbprint,
+                proven=proven,
+            )
             claims = self.rotations.rotate(rotation)
             if claims is not None:
-                return self._answer(Decision.ROTATE, rotation, claims, now)
-        return self._reconsider(token, foreign, self._active_user(token), now)
+                return self._answer(Decision.ROTATE, rotation, claims, now, proven=proven)
+        return self._reconsider(token, foreign, self._active_user(token), now, proven)
 
     def _require_unexpired(self, token: RefreshToken, now: int) -> None:
         try:
@@ -85,28 +95,39 @@ class RefreshAccessToken:
             self._refuse(token, RefusalCause.USER_DISABLED)
         return user
 
-    def _reconsider(self, token: RefreshToken, foreign: ForeignToken | None, user: User, now: int) -> TokenPair:
+    def _reconsider(
+        self, token: RefreshToken, foreign: ForeignToken | None, user: User, now: int, proven: ProvenKey | None
+    ) -> TokenPair:
         """Decide by what the store holds, as often as somebody else is quicker."""
         for _ in range(_MAX_ATTEMPTS):
             standing = self.sessions.get(token.user_id, token.session_id)
-            session, decision = standing.session, standing.decide(token, now=now, policy=self.policy)
+            session, decision = standing.session, standing.decide(token, now=now, policy=self.policy, proven=proven)
             if decision is Decision.REFUSE:
                 self._refuse(token, RefusalCause.REVOKED)
+            if decision is Decision.UNPROVEN:
+                self._refuse_unproven(token, standing, now)
             if decision is Decision.REUSE:
                 self._end(token, now)
                 self._refuse(token, RefusalCause.REUSED)
             if session is not None and decision in (Decision.REPEAT, Decision.KEEP):
                 self.log.record(SecurityEvent.of(_HAPPENINGS[decision], token))
                 claims = {**session.claims, **user.claims}
-                return self.issue(session.token, claims, now=now, stays_in_use=decision is Decision.KEEP)
+                return self.issue(session.token, claims, now=now, proven=proven, stays_in_use=decision is Decision.KEEP)
             replaces = None if session is None else session.token.generation
-            rotation = rotate(token, now=now, policy=self.policy, replaces=replaces)
+            rotation = rotate(
+                token,
+                now=now,
+                policy=self.policy,
+                replaces=replaces,
+                held_key=standing.held_key,
+                proven=proven,
+            )
             adopted = foreign if session is None else None
             if adopted is not None:
                 rotation = self._adopt(adopted, rotation)
             taken = self.rotations.rotate(rotation)
             if taken is not None:
-                return self._answer(decision, rotation, taken, now, adopted)
+                return self._answer(decision, rotation, taken, now, proven=proven, adopted=adopted)
         raise StoreUnavailableError("the session kept changing while it was refreshed")
 
     def _adopt(self, foreign: ForeignToken, rotation: Rotation) -> Rotation:
@@ -116,7 +137,14 @@ class RefreshAccessToken:
         return replace(rotation, opening_claims=foreign.opening_claims())
 
     def _answer(
-        self, decision: Decision, rotation: Rotation, claims: Claims, now: int, adopted: ForeignToken | None = None
+        self,
+        decision: Decision,
+        rotation: Rotation,
+        claims: Claims,
+        now: int,
+        *,
+        proven: ProvenKey | None,
+        adopted: ForeignToken | None = None,
     ) -> TokenPair:
         """Give the tokens of a step that the store has taken."""
         successor, lost = rotation.successor, rotation.lost_generations or None
@@ -124,12 +152,22 @@ class RefreshAccessToken:
             self.log.record(SecurityEvent.of(_HAPPENINGS[decision], successor, lost_generations=lost))
         else:
             self.log.record(SecurityEvent.of(Happening.ADOPTED, successor, scheme=adopted.scheme))
-        return self.issue(successor, claims, now=now, stays_in_use=successor == rotation.presented)
+        key = successor.key_thumbprint
+        if key is not None and key != rotation.held_key:
+            self.log.record(SecurityEvent.of(Happening.BOUND, successor))
+        pair = self.issue(successor, claims, now=now, proven=proven, stays_in_use=successor == rotation.presented)
+        # Only who has rotated is offered a binding: of eight tabs that refresh at once, one.
+        may_bind = key is None and self.policy.device_binding is not DeviceBinding.OFF
+        return replace(pair, may_bind=True) if may_bind else pair
 
     def _end(self, token: RefreshToken, now: int) -> None:
         # APPSEC: the session is over in the store before the refusal leaves (RFC 9700, section 4.14.2).
         if self.sessions.revoke(token, at=now, reason=RevocationReason.REUSE):
             self.log.record(SecurityEvent.of(Happening.ENDED, token, cause=RevocationReason.REUSE, actor=THE_RULE))
+
+    def _refuse_unproven(self, token: RefreshToken, standing: Standing, now: int) -> Never:
+        self.log.record(SecurityEvent.of(Happening.REFUSED, token, cause=RefusalCause.KEY_NOT_PROVEN))
+        raise KeyNotProvenError(token.session_id, may_bind=standing.may_bind(token, now=now, policy=self.policy))
 
     def _refuse(self, token: RefreshToken, cause: RefusalCause) -> Never:
         self.log.record(SecurityEvent.of(Happening.REFUSED, token, cause=cause))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from domain.model.actors import Actor
 from domain.model.claims import Claims, check_claims
 from domain.model.errors import InvalidClaimsError, UserDisabledError, UserNotFoundError
+from domain.model.proofs import ProvenKey
 from domain.model.sessions import Session, SessionPolicy
 from domain.model.tokens import FIRST_GENERATION, MAX_TOKEN_LENGTH, RefreshToken, TokenPair, new_id
 from domain.use_cases.issue_tokens import IssueTokens
@@ -19,13 +20,14 @@ class SessionTerms:
     """What a sign-in asks for: the name of the device, claims of the application for every access token, and an end.
 
     `lifetime` in seconds counts if it is shorter than the policy's. Without `remember` the session's cookie is not to
-    outlive the browser.
+    outlive the browser. With the thumbprint of a key the session is bound to that key from the start.
     """
 
     device: str = ""
     claims: Claims = field(default_factory=dict)
     lifetime: int | None = None
     remember: bool = True
+    key_thumbprint: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +58,8 @@ class StartSession:
             raise UserDisabledError
         now = self.clock.now()
         token = self._first_token(user.id, terms, now)
-        pair = self.issue(token, {**terms.claims, **user.claims}, now=now)
+        key = None if terms.key_thumbprint is None else ProvenKey(thumbprint=terms.key_thumbprint)
+        pair = self.issue(token, {**terms.claims, **user.claims}, now=now, proven=key)
         if len(pair.access_token) > MAX_TOKEN_LENGTH:
             raise InvalidClaimsError(
                 f"an access token with these claims and the user's has {len(pair.access_token)} characters;"
@@ -79,4 +82,5 @@ class StartSession:
             issued_at=now,
             expires_at=min(now + self.policy.refresh_token_ttl, ends_at),
             remember=terms.remember,
+            key_thumbprint=terms.key_thumbprint,
         )

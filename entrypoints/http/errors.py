@@ -13,6 +13,7 @@ from domain.model.errors import (
     InvalidAccessTokenError,
     InvalidClaimsError,
     InvalidRefreshTokenError,
+    KeyNotProvenError,
     NuovoError,
     RefreshTokenExpiredError,
     SessionNotFoundError,
@@ -69,6 +70,12 @@ class BodyMediaTypeError(HttpError):
     """A request body that does not say it is JSON."""
 
 
+class InvalidDPoPProofError(OAuth2Error):  # type: ignore[misc]  # Authlib has no types
+    """A proof of possession that is missing or wrong, in the words of OAuth 2.0 (RFC 9449, section 12.2)."""
+
+    error = "invalid_dpop_proof"
+
+
 class InvalidFieldError(HttpError):
     """A field of the body or the query that is missing or wrong. The message names it, never its value."""
 
@@ -77,6 +84,7 @@ _ANSWERS: dict[type[Exception], tuple[int, str]] = {
     RefreshTokenMissingError: (401, "Refresh token missing."),
     InvalidRefreshTokenError: (401, "Invalid refresh token."),
     RefreshTokenExpiredError: (401, "Refresh token has expired."),
+    KeyNotProvenError: (401, "Key not proven."),
     UserNotFoundError: (404, "User not found."),
     UserDisabledError: (403, "User disabled."),
     AccessTokenMissingError: (401, "Access token missing."),
@@ -96,6 +104,7 @@ OAUTH_PREFIX = "/oauth/"
 _OAUTH_ANSWERS: dict[type[Exception], tuple[int, type[OAuth2Error]]] = {
     InvalidRefreshTokenError: (400, InvalidGrantError),
     RefreshTokenExpiredError: (400, InvalidGrantError),
+    KeyNotProvenError: (400, InvalidDPoPProofError),
     UserNotFoundError: (400, InvalidGrantError),
     ServiceCredentialMissingError: (401, InvalidClientError),
     InvalidServiceCredentialError: (401, InvalidClientError),
@@ -161,7 +170,8 @@ class ErrorHandlers:
             resp.set_header("WWW-Authenticate", _CHALLENGES[kind])
             if _is_oauth(req):
                 resp.append_header("WWW-Authenticate", _BASIC)
-            if getattr(req.context, "by_cookie", False):
+            # A session whose key was not proven goes on, and its cookie with it.
+            if kind is not KeyNotProvenError and getattr(req.context, "by_cookie", False):
                 self._cookie.clear(resp)
         if code == _UNAVAILABLE:
             resp.set_header("Retry-After", RETRY_AFTER_SECONDS)

@@ -1,6 +1,6 @@
 """The keys that tokens are signed and verified with: a ring for each type, because each has readers of its own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from infrastructure.authlib.keys import (
     ACCESS_TOKEN_TYPE,
@@ -10,6 +10,14 @@ from infrastructure.authlib.keys import (
     SecretKey,
     WeakKeyError,
 )
+
+
+class Ring:
+    """The keys of one type of token: the first signs, all verify. Each is found by the header part that it writes."""
+
+    def __init__(self, keys: Iterable[Key]) -> None:
+        self.by_header: Mapping[bytes, Key] = {key.header: key for key in keys}
+        self.signing = next(iter(self.by_header.values()))
 
 
 class KeyRing:
@@ -34,15 +42,15 @@ class KeyRing:
         """Raise `WeakKeyError` if any secret is weak or stands twice."""
         if len({secret, *previous_secrets}) != 1 + len(previous_secrets):
             raise WeakKeyError("a signing secret stands twice in the key ring")
-        secrets = [SecretKey(text) for text in (secret, *previous_secrets)]
-        refresh_keys = [key.of_type(REFRESH_TOKEN_TYPE) for key in secrets]
+        self._secrets = [SecretKey(text) for text in (secret, *previous_secrets)]
         published = [*([] if access_key is None else [access_key]), *verification_keys]
         # APPSEC: beside a key whose public half alone is given away, the secret says nothing about access tokens.
-        access_keys: list[Key] = [key.of_type(ACCESS_TOKEN_TYPE) for key in secrets] if access_key is None else []
-        access_keys += published
-
-        self.refresh_key, self.access_key = refresh_keys[0], access_keys[0]
-        self.by_refresh_header: Mapping[bytes, Key] = {key.header: key for key in refresh_keys}
-        self.by_access_header: Mapping[bytes, Key] = {key.header: key for key in access_keys}
+        own: list[Key] = [key.of_type(ACCESS_TOKEN_TYPE) for key in self._secrets] if access_key is None else []
+        self.access = Ring([*own, *published])
+        self.refresh = self.of_type(REFRESH_TOKEN_TYPE)
         self.public_keys: Mapping[str, object] = {"keys": list({key.id: key.jwk for key in published}.values())}
         """What others verify access tokens with, as a JWK Set (RFC 7517, section 5)."""
+
+    def of_type(self, token_type: str) -> Ring:
+        """Return the secrets as the keys of a type of token that this service alone reads."""
+        return Ring(key.of_type(token_type) for key in self._secrets)

@@ -40,6 +40,8 @@ def rotate(off_disk: Expression | None) -> Expression:
         sessions.generation == slot("replaces"),
         (sessions.issued_at < slot("young_from")) | (sessions.issued_at >= slot("young_until")),
         sessions.revoked_at.is_null(),
+        # APPSEC: once bound, always bound.
+        sessions.key_thumbprint.is_null() | (sessions.key_thumbprint == slot("held_key")),
         ~_IS_CUT_OFF,
     ]
     if off_disk is not None:
@@ -50,6 +52,7 @@ def rotate(off_disk: Expression | None) -> Expression:
             sessions.parent_generation: slot("parent_generation"),
             sessions.issued_at: slot("issued_at"),
             sessions.expires_at: slot("expires_at"),
+            sessions.key_thumbprint: slot("key_thumbprint"),
             sessions.kept_until: larger(sessions.kept_until, slot("kept_until")),
         }
     ).where(*conditions)
@@ -70,10 +73,12 @@ def step_of(rotation: Rotation) -> dict[str, Any]:
         "replaces": rotation.replaces,
         "young_from": young.start,
         "young_until": young.stop,
+        "held_key": rotation.held_key,
         "generation": token.generation,
         "parent_generation": rotation.parent_generation,
         "issued_at": token.issued_at,
         "expires_at": token.expires_at,
+        "key_thumbprint": token.key_thumbprint,
         "kept_until": rotation.kept_until,
     }
 

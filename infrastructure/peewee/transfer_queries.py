@@ -9,7 +9,7 @@ from infrastructure.peewee.tables import SESSION_COLUMNS, Expression, cut_offs, 
 
 PART = 500
 _COLUMNS: tuple[Expression, ...] = tuple(getattr(sessions, name) for name in SESSION_COLUMNS)
-_STEP = ("generation", "parent_generation", "issued_at", "expires_at")
+_STEP = ("generation", "parent_generation", "issued_at", "expires_at", "key_thumbprint")
 
 
 def next_sessions() -> Expression:

@@ -86,10 +86,12 @@ def naming(token: RefreshToken) -> tuple[str, str, int]:
 
 
 def step_of(token: RefreshToken, parent_generation: int) -> tuple[str | int, ...]:
-    """Return the fields and values that a rotation changes, but `kept_until`."""
+    """Return the fields and values that a rotation changes, but `kept_until`. No session loses its key again."""
+    key = () if token.key_thumbprint is None else ("key_thumbprint", token.key_thumbprint)
     return (
         *("generation", token.generation),
         *("parent_generation", parent_generation),
         *("issued_at", token.issued_at),
         *("expires_at", token.expires_at),
+        *key,
     )

@@ -149,4 +149,5 @@ def _conditions_and_step(rotation: Rotation, replaces: int) -> list[Value]:
     """Return what `rotate.lua` is given."""
     token, young = rotation.successor, rotation.unless_rotated_in
     step = step_of(token, rotation.parent_generation)
-    return [*naming(token), replaces, young.start, young.stop, rotation.kept_until, *step]
+    held_key = rotation.held_key or ""
+    return [*naming(token), replaces, young.start, young.stop, rotation.kept_until, held_key, *step]

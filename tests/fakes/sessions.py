@@ -44,6 +44,8 @@ class FakeSessions(Sessions):
                 row = Session.recalled(token)
             if row.revoked_at is not None or row.token.issued_at in rotation.unless_rotated_in:
                 return None
+            if row.token.key_thumbprint not in (None, rotation.held_key):
+                return None
             row = self.rows[key] = row.rotated(rotation)
             return row.claims
 

@@ -61,6 +61,10 @@ DEFAULTS: dict[str, object] = {
     "log_format": "json",
     "log_level": "INFO",
     "demo": False,
+    "public_url": None,
+    "device_binding": "off",
+    "device_rebinding": False,
+    "dpop_access_tokens": False,
 }
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from domain.model.decisions import Decision, Standing
+from domain.model.proofs import ProvenKey
 from domain.model.sessions import CutOff, SessionPolicy
 from domain.model.tokens import RefreshToken
 from tests.fakes.sessions import FakeSessions
@@ -34,7 +35,9 @@ class WronglyRuled(FakeSessions):
 class _Judged(Standing):
     store: WronglyRuled
 
-    def decide(self, token: RefreshToken, *, now: int, policy: SessionPolicy) -> Decision:
+    def decide(
+        self, token: RefreshToken, *, now: int, policy: SessionPolicy, proven: ProvenKey | None = None
+    ) -> Decision:
         true = Standing(session=self.session, cut_off=self.cut_off, purged_until=self.purged_until)
         return self.store.judge(true, token, now, policy)
 

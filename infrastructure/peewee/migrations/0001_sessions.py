@@ -22,6 +22,7 @@ def up(migrator: Any, db: Any) -> None:
         issued_at = BigIntegerField()
         expires_at = BigIntegerField()
         remember = BooleanField()
+        key_thumbprint = CharField(null=True, max_length=43)
         parent_generation = BigIntegerField()
         kept_until = BigIntegerField()
         device = TextField()

@@ -1,0 +1,36 @@
+"""What a request proves beside its token: that its sender holds the private key to which a session is bound."""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeGuard
+
+_THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
+
+
+def is_thumbprint(value: object) -> TypeGuard[str]:
+    """Tell whether `value` is of the form of a key's thumbprint: SHA-256 in base64url (RFC 7638)."""
+    return type(value) is str and _THUMBPRINT.fullmatch(value) is not None
+
+
+class DeviceBinding(StrEnum):
+    """Whether sessions that were not bound to a key at their start are bound to a key of their device."""
+
+    OFF = "off"
+    """None is. Those that are bound stay so."""
+    OFFER = "offer"
+    """Those whose browser takes the offer."""
+    REQUIRE = "require"
+    """All: one that is still unbound after its first rotation is served no more until it is bound."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvenKey:
+    """A key that the sender of a request holds, by its thumbprint (RFC 7638).
+
+    `session_id` names the one session for which the key was proven: such a proof may bind that session. A proof that
+    names none (DPoP, RFC 9449) serves whichever session is bound to the key, and binds nothing.
+    """
+
+    thumbprint: str
+    session_id: str | None = None
