@@ -23,6 +23,7 @@ from entrypoints.moving_in import MovingIn
 from entrypoints.old_endpoints import old_endpoints
 from entrypoints.settings import PREFIX, Settings, SettingsError
 from entrypoints.stores import Watched, open_stores
+from infrastructure.authlib.device_sessions import AuthlibDeviceSessions
 from infrastructure.authlib.dpop import AuthlibDPoP
 from infrastructure.authlib.key_ring import KeyRing
 from infrastructure.authlib.keys import AccessKey, WeakKeyError, private_key, public_key
@@ -64,6 +65,7 @@ class Built:
                 public_base=settings.public_base(settings.issuer),
             ),
             dpop=self.dpop,
+            public_path=urlsplit(settings.public_base(settings.issuer) or "").path,
             public_keys=self.operations.public_keys,
             trusted_proxies=settings.trusted_proxies,
             metrics=self.metrics,
@@ -98,6 +100,7 @@ def build(settings: Settings) -> Built:
         users=stores.users,
         sessions=stores.sessions,
         rotations=stores.rotations,
+        devices=AuthlibDeviceSessions(keys, clock),
         log=log,
         policy=settings.policy,
         claims_of_users=frozenset(claim for _, claim in settings.users_claims),

@@ -76,6 +76,18 @@ class ProofNotFreshError(NuovoError):
         self.nonce = nonce
 
 
+class InvalidDeviceProofError(NuovoError):
+    """What no browser sends that binds a session to its device. Nothing changes."""
+
+
+class StaleDeviceProofError(NuovoError):
+    """A proof of a device that is missing, or answers no challenge of the last minutes. It is to sign `challenge`."""
+
+    def __init__(self, challenge: str) -> None:
+        super().__init__("no challenge of the last minutes was signed")
+        self.challenge = challenge
+
+
 class InvalidAccessTokenError(NuovoError):
     """An access token that is not authentic, not of this type, or of a session that is over."""
 

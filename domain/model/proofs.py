@@ -25,6 +25,27 @@ class DeviceBinding(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceSession:
+    """A key that a browser has made for one session, under the identifier by which the browser names it.
+
+    `is_vouched` if this service is known to have given that identifier, and not merely anybody.
+    """
+
+    identifier: str
+    session_id: str
+    thumbprint: str
+    is_vouched: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Presence:
+    """What a browser shows for some minutes after it has proven its key, and the seconds for which it does."""
+
+    text: str
+    expires_in: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProvenKey:
     """A key that the sender of a request holds, by its thumbprint (RFC 7638).
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from domain.model.sessions import SessionPolicy
 from domain.use_cases.authenticate_access_token import AuthenticateAccessToken
+from domain.use_cases.bind_device import BindDevice
 from domain.use_cases.end_all_sessions import EndAllSessions
 from domain.use_cases.end_everybody import EndEverybody
 from domain.use_cases.end_session import EndSession
@@ -16,6 +17,7 @@ from domain.use_cases.refresh_access_token import RefreshAccessToken
 from domain.use_cases.revoke_token import RevokeToken
 from domain.use_cases.start_session import StartSession
 from ports.clock import Clock
+from ports.device_sessions import DeviceSessions
 from ports.foreign_tokens import NO_FOREIGN_TOKENS, ForeignTokens
 from ports.rotations import Rotations
 from ports.security_log import SecurityLog
@@ -35,6 +37,7 @@ class Service:
         users: Users,
         sessions: Sessions,
         rotations: Rotations,
+        devices: DeviceSessions,
         log: SecurityLog,
         policy: SessionPolicy,
         foreign: ForeignTokens = NO_FOREIGN_TOKENS,
@@ -65,6 +68,7 @@ class Service:
         )
         self.keep = replace(self.refresh, policy=replace(policy, rotation=False))
         """The refresh of clients that never take another refresh token than the one they have."""
+        self.bind = BindDevice(clock=clock, tokens=tokens, devices=devices, policy=policy)
         self.revoke = RevokeToken(clock=clock, read=read, sessions=sessions, log=log)
         self.introspect = IntrospectToken(clock=clock, tokens=tokens, users=users, sessions=sessions, policy=policy)
         self.authenticate = AuthenticateAccessToken(

@@ -12,6 +12,13 @@ from entrypoints.http.addresses import ClientAddresses
 from entrypoints.http.client import ClientResource, DemoResource, DemoSignInResource
 from entrypoints.http.credentials import AccessTokenCredential, RefreshTokenCredential, ServiceCredentials
 from entrypoints.http.cross_site import Cors, CrossSiteGuard
+from entrypoints.http.device_binding import (
+    REFRESH,
+    REGISTER,
+    BindingOffers,
+    ProvePresenceResource,
+    RegisterDeviceResource,
+)
 from entrypoints.http.documentation import DocsResource, OpenApiResource
 from entrypoints.http.dpop_challenges import DPoPChallenges, renew_nonce
 from entrypoints.http.errors import ErrorHandlers
@@ -24,6 +31,7 @@ from entrypoints.http.oauth.revoke import RevokeResource
 from entrypoints.http.oauth.server import AuthorizationServer
 from entrypoints.http.oauth.token import TokenResource
 from entrypoints.http.own_sessions import OwnSessionResource, OwnSessionsResource
+from entrypoints.http.presence import PresenceCookie
 from entrypoints.http.published import PublishedResource
 from entrypoints.http.refresh_cookie import RefreshCookie
 from entrypoints.http.refresh_token import RefreshTokenResource
@@ -56,6 +64,7 @@ def create_app(
     demo_user: str | None = None,
     old_endpoints: Mapping[str, object] | None = None,
     dpop: DPoP | None = None,
+    public_path: str = "",
 ) -> "falcon.App[falcon.Request, falcon.Response]":
     """Return the WSGI application over `service`. `check_ready` raises `StoreUnavailableError` while it cannot work.
 
@@ -64,7 +73,7 @@ def create_app(
     are those who are believed about whom they forward for.
     With `demo_user`, anybody on this machine is signed in as that user at `/demo`.
     `old_endpoints`, by path, answer in the words of a library that an application moves in from.
-    With `dpop` clients may prove that they hold a key.
+    With `dpop` clients may prove that they hold a key. `public_path` is the path below which browsers find all this.
     """
     app = falcon.App(middleware=[] if metrics is None else RequestTimes(metrics.observe_request))
     app.add_middleware(_EveryRequest(ClientAddresses(trusted_proxies)))
@@ -74,10 +83,17 @@ def create_app(
     challenges = DPoPChallenges(dpop, access_tokens_are_bound=policy.bound_access_tokens)
     ErrorHandlers(cookie, service.record, challenges).register(app)
 
-    proofs = KeyProofs(dpop, service.record)
+    presence = PresenceCookie(cookie.presence, service.bind.devices.present)
+    proofs = KeyProofs(dpop, service.record, presence.of)
     credential = RefreshTokenCredential(cookie, CrossSiteGuard(allowed_origins))
-    app.add_route("/refresh_token", RefreshTokenResource(credential, proofs, cookie, service.refresh))
+    offers = BindingOffers(service.bind, cookie, public_path=public_path)
+    app.add_route("/refresh_token", RefreshTokenResource(credential, proofs, offers, cookie, service.refresh))
     app.add_route("/revoke_token", RevokeTokenResource(credential, cookie, service.revoke))
+    for path, resource in ((REGISTER, RegisterDeviceResource), (REFRESH, ProvePresenceResource)):
+        app.add_route(
+            path,
+            resource(service.bind, cookie, presence, public_path=public_path, allowed_origins=allowed_origins),
+        )
     services = ServiceCredentials(service_credentials)
     sign_in = SignInResource(service, services, cookie, KeyTerms.of(policy, speaks_dpop=dpop is not None))
     own_credential = AccessTokenCredential(proofs)

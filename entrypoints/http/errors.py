@@ -12,6 +12,7 @@ from domain.model.errors import (
     AccessTokenExpiredError,
     InvalidAccessTokenError,
     InvalidClaimsError,
+    InvalidDeviceProofError,
     InvalidProofError,
     InvalidRefreshTokenError,
     KeyNotProvenError,
@@ -19,6 +20,7 @@ from domain.model.errors import (
     ProofNotFreshError,
     RefreshTokenExpiredError,
     SessionNotFoundError,
+    StaleDeviceProofError,
     StoreUnavailableError,
     UserDisabledError,
     UserNotFoundError,
@@ -57,6 +59,14 @@ class AmbiguousCredentialsError(HttpError):
     """More than one refresh cookie: one of them may have been planted."""
 
 
+class ScriptedRegistrationError(HttpError):
+    """A key that a script would register: browsers register theirs by themselves."""
+
+
+class PresenceSkippedError(HttpError):
+    """A browser that could not prove its key this time, and says so."""
+
+
 class CrossSiteRequestError(HttpError):
     """A cookie that another site made the browser send (CSRF)."""
 
@@ -93,6 +103,10 @@ _ANSWERS: dict[type[Exception], tuple[int, str]] = {
     InvalidServiceCredentialError: (401, "Invalid service credential."),
     SessionNotFoundError: (404, "Session not found."),
     CrossSiteRequestError: (403, "Cross-site request refused."),
+    InvalidDeviceProofError: (400, "Invalid device proof."),
+    StaleDeviceProofError: (403, "Device proof needed."),
+    ScriptedRegistrationError: (403, "Only browsers register keys."),
+    PresenceSkippedError: (503, "Service temporarily unavailable."),
     AmbiguousCredentialsError: (400, "Ambiguous credentials."),
     BodyTooLargeError: (413, "Request body too large."),
     BodyNotJsonError: (400, "Request body is not valid JSON."),
@@ -175,10 +189,11 @@ class ErrorHandlers:
                 resp.append_header("WWW-Authenticate", _BASIC)
             # A session whose key was not proven goes on, and its cookie with it.
             if kind not in DPOP_ERRORS and getattr(req.context, "by_cookie", False):
-                self._cookie.clear(resp)
+                self._cookie.clear(req, resp)
         self._challenges.add(req, resp, kind, message, of_access_token=kind in _OF_ACCESS_TOKENS)
         if code == _UNAVAILABLE:
             resp.set_header("Retry-After", RETRY_AFTER_SECONDS)
+        if isinstance(error, StoreUnavailableError):
             _log.error("store_unavailable", reason=str(error), path=req.uri_template)
 
     def on_framework_error(

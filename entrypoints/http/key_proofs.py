@@ -17,23 +17,31 @@ def bound_access_token_of(req: falcon.Request) -> str | None:
 
 
 class KeyProofs:
-    """Finds what a request proves: by its `DPoP` header (RFC 9449).
+    """Finds what a request proves: by its `DPoP` header (RFC 9449), or by the presence of its device.
 
     Without `dpop`, which needs a public URL, that header means nothing, as to any service that does not speak it. Then
     nothing is proven, and sessions that are bound stay refused.
     """
 
-    def __init__(self, dpop: DPoP | None, record: Callable[[SecurityEvent], None]) -> None:
-        """Take who verifies proofs, if anybody does, and who is told of those that are refused."""
+    def __init__(
+        self,
+        dpop: DPoP | None,
+        record: Callable[[SecurityEvent], None],
+        presence_of: Callable[[falcon.Request], ProvenKey | None],
+    ) -> None:
+        """Take who verifies proofs, if anybody does, who is told of those that are refused, and what finds presence."""
         self._dpop = dpop
+        self._presence_of = presence_of
         self._record = record
 
     def of(self, req: falcon.Request) -> ProvenKey | None:
         """Return the key that the request proves to hold, or `None` if it does not try.
 
-        Raises `InvalidProofError` or `ProofNotFreshError`, whether or not a proof is asked for.
+        Raises `InvalidProofError` or `ProofNotFreshError`, whether or not a proof is asked for, or
+        `AmbiguousCredentialsError` if there is more than one presence.
         """
-        return self.by_header(req)
+        proven = self.by_header(req)
+        return self._presence_of(req) if proven is None else proven
 
     def by_header(self, req: falcon.Request) -> ProvenKey | None:
         """Do as `of`, by the `DPoP` header alone."""

@@ -21,5 +21,5 @@ class RevokeTokenResource:
         presented = self._credential.of(req)
         self._revoke(presented.text)
         if presented.by_cookie:
-            self._cookie.clear(resp)
+            self._cookie.clear(req, resp)
         succeed(resp, {"message": "Refresh token revoked."})

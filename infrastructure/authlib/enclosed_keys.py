@@ -63,8 +63,40 @@ ALGORITHMS = tuple(_KINDS)
 _VERIFIERS = {name: JWSRegistry.algorithms["EdDSA" if kind is _OKP else name] for name, kind in _KINDS.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """The public half of a key, the algorithm that it signs with, and its thumbprint (RFC 7638)."""
+
+    algorithm: str
+    jwk: Jwk
+    key: AsymmetricKey
+
+    @property
+    def thumbprint(self) -> str:
+        """SHA-256 over the key's members, in base64url."""
+        return self.key.thumbprint()
+
+
+def signer_of(algorithm: object, jwk: object) -> Signer:
+    """Return the key in `jwk`, for that algorithm of the list. Raises `RefusedError`."""
+    # APPSEC: a name of the list and nothing else; the list has no algorithm of secrets (RFC 8725, section 3.1).
+    if type(algorithm) is not str or algorithm not in _KINDS:
+        _refuse()
+    key = _public_key(jwk, _KINDS[algorithm])
+    return Signer(algorithm, jwk, key)  # type: ignore[arg-type]  # `_public_key` has looked
+
+
 def read_enclosed(presented: str, token_type: str) -> tuple[str, Claims]:
     """Return the thumbprint of the enclosed key (RFC 7638) and the claims that it has signed, under that `typ` alone.
+
+    The payload is not parsed before the signature is verified. Raises `RefusedError`.
+    """
+    signer, claims = read_signed(presented, token_type)
+    return signer.thumbprint, claims
+
+
+def read_signed(presented: str, token_type: str, signer: Signer | None = None) -> tuple[Signer, Claims]:
+    """Return who has signed, and which claims: `signer`, by a text that encloses no key, or the key that is enclosed.
 
     The payload is not parsed before the signature is verified. Raises `RefusedError`.
     """
@@ -77,16 +109,17 @@ def read_enclosed(presented: str, token_type: str) -> tuple[str, Claims]:
     header_part, _, payload = message.partition(b".")
     header = _parse(decode(header_part))
     # APPSEC: proofs of other protocols by the same key are of another type (RFC 8725, section 3.11).
-    if header.keys() != _HEADER_MEMBERS or header["typ"] != token_type:
+    if header.keys() != (_HEADER_MEMBERS if signer is None else _HEADER_MEMBERS - {"jwk"}):
         _refuse()
-    algorithm = header["alg"]
-    # APPSEC: a name of the list and nothing else; the list has no algorithm of secrets (RFC 8725, section 3.1).
-    if type(algorithm) is not str or algorithm not in _KINDS:
+    if header["typ"] != token_type:
         _refuse()
-    key = _public_key(header["jwk"], _KINDS[algorithm])
-    if not _VERIFIERS[algorithm].verify(message, decode(signature), key):
+    if signer is None:
+        signer = signer_of(header["alg"], header["jwk"])
+    elif header["alg"] != signer.algorithm:
+        _refuse()
+    if not _VERIFIERS[signer.algorithm].verify(message, decode(signature), signer.key):
         raise RefusedError(RefusalCause.BAD_SIGNATURE)
-    return key.thumbprint(), _parse(decode(payload))
+    return signer, _parse(decode(payload))
 
 
 def _public_key(jwk: object, kind: _Kind) -> AsymmetricKey:

@@ -6,6 +6,8 @@ from domain.model.tokens import TokenPair
 from domain.model.users import User
 from domain.use_cases.service import Service
 from domain.use_cases.start_session import SessionTerms
+from infrastructure.authlib.device_sessions import AuthlibDeviceSessions
+from infrastructure.authlib.key_ring import KeyRing
 from infrastructure.two_places import RotationsInTwoPlaces
 from ports.foreign_tokens import NO_FOREIGN_TOKENS, ForeignTokens
 from ports.sessions import Sessions
@@ -17,6 +19,7 @@ from tests.fakes.token_codec import FakeTokenCodec
 from tests.fakes.users import FakeUsers
 
 _PORTS = ("clock", "tokens", "users", "sessions", "log", "foreign")
+SECRET = "r4Qm8Zx2Tn6Wc1Vb7Ly3Kd9Hs5Jf0Pg-aEu"
 LOGIN = Actor(kind=ActorKind.SERVICE, name="login")
 
 
@@ -52,6 +55,7 @@ class FakeService(Service):
                 users=self.users,
                 sessions=self.sessions,
                 rotations=RotationsInTwoPlaces(self.users, self.sessions),
+                devices=AuthlibDeviceSessions(KeyRing(SECRET), self.clock),
                 log=self.log,
                 policy=self.policy,
                 foreign=self.foreign,

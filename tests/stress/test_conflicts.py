@@ -12,6 +12,8 @@ from domain.model.tokens import TokenPair
 from domain.model.users import User
 from domain.use_cases.service import Service
 from domain.use_cases.start_session import SessionTerms
+from infrastructure.authlib.device_sessions import AuthlibDeviceSessions
+from infrastructure.authlib.key_ring import KeyRing
 from infrastructure.peewee.engine import Engine
 from infrastructure.peewee.postgres import PostgresEngine
 from infrastructure.peewee.rotations import PeeweeRotations
@@ -21,7 +23,7 @@ from infrastructure.two_places import RotationsInTwoPlaces
 from ports.security_log import Happening
 from tests.fakes.clock import FakeClock
 from tests.fakes.security_log import FakeSecurityLog
-from tests.fakes.service import LOGIN
+from tests.fakes.service import LOGIN, SECRET
 from tests.figures import Figures
 from tests.stores import Stores
 from tests.stress.in_process import codec
@@ -90,6 +92,7 @@ def bench(stores: Stores) -> Iterator[Bench]:
         users=users,
         sessions=sessions,
         rotations=PeeweeRotations(users, restoring=RotationsInTwoPlaces(users, sessions)),
+        devices=AuthlibDeviceSessions(KeyRing(SECRET), clock),
         log=log,
         policy=SessionPolicy(),
     )

@@ -98,7 +98,7 @@ class ReadsCookiesWithFalcon(RefreshCookie):
 class ClearsWithFalcon(RefreshCookie):
     """Falcon's way lacks `Secure`, so that browsers keep a `__Host-` cookie."""
 
-    def clear(self, resp: falcon.Response) -> None:
+    def clear(self, req: falcon.Request, resp: falcon.Response) -> None:
         resp.unset_cookie(self.name, path=self.path)
 
 
@@ -144,7 +144,7 @@ class ClearsOnEveryRefusal(ErrorHandlers):
     ) -> None:
         super().on_refusal(req, resp, error, params)
         if getattr(req.context, "by_cookie", False):
-            self._cookie.clear(resp)
+            self._cookie.clear(req, resp)
 
 
 class TellsWhatWentWrong(ErrorHandlers):

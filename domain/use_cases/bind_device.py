@@ -1,0 +1,100 @@
+"""Bind a session to the device of its browser: register a key of it, and have that proven again and again."""
+
+from dataclasses import dataclass
+
+from domain.model.errors import (
+    InvalidDeviceProofError,
+    InvalidRefreshTokenError,
+    RefreshTokenExpiredError,
+    StaleDeviceProofError,
+)
+from domain.model.proofs import DeviceBinding, DeviceSession, Presence, ProvenKey
+from domain.model.sessions import SessionPolicy
+from domain.model.tokens import RefreshToken
+from ports.clock import Clock
+from ports.device_sessions import DeviceSessions
+from ports.token_codec import TokenCodec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BindDevice:
+    """What is asked of browsers that bind sessions, without a look at any store: a refresh token says enough.
+
+    The token is not spent here, and nothing is decided that counts. Presence alone binds no session: that does the
+    rotation to which it is brought, and there the session's row has the last word.
+
+    A browser may have made more keys than one for a session, because several answers carried an offer. They must not
+    take each other's presence away, or the session would see now the one and now the other. So a key is told that it is
+    over if it is not the one that the refresh token names; and before there is one, if another key's presence is shown.
+    """
+
+    clock: Clock
+    tokens: TokenCodec
+    devices: DeviceSessions
+    policy: SessionPolicy
+
+    def register(
+        self, presented: str | None, proof: str, shown: ProvenKey | None
+    ) -> tuple[DeviceSession, Presence] | None:
+        """Return the key that `proof` encloses, registered for the session of the refresh token in `presented`.
+
+        Return `None` if the session takes no key of this browser: it is over, or another one by now, or has a key.
+        Raises `InvalidDeviceProofError`.
+        """
+        token = self._live(presented)
+        if token is None or self.policy.device_binding is DeviceBinding.OFF:
+            return None
+        try:
+            device, presence = self.devices.register(token.session_id, proof)
+        except StaleDeviceProofError:  # offered to another session of this browser, or long ago
+            return None
+        return (device, presence) if self._takes(token, device, shown) else None
+
+    def prove(
+        self, presented: str | None, identifier: str, proof: str | None, shown: ProvenKey | None
+    ) -> tuple[DeviceSession, Presence] | None:
+        """Return the presence of a key that `proof` proves, of the session of the refresh token in `presented`.
+
+        Return `None` if the browser is to forget the key: its session is over, or another one by now, or has another
+        key. Raises `InvalidDeviceProofError`, or `StaleDeviceProofError` if there is no proof or one that is too old.
+        """
+        token = self._live(presented)
+        if token is None:
+            return None
+        device = self.devices.find(identifier)
+        if device.session_id != token.session_id:
+            return None
+        # APPSEC: a key counts if this service has given its identifier, or if an authentic token names it.
+        if not device.is_vouched and device.thumbprint != token.key_thumbprint:
+            raise InvalidDeviceProofError
+        if not self._takes(token, device, shown):
+            return None
+        if proof is None:
+            raise StaleDeviceProofError(self.devices.challenge(device))
+        return device, self.devices.prove(device, proof)
+
+    def is_of(self, presented: str, identifier: str) -> bool:
+        """Tell whether a browser names by `identifier` a key of the session of the refresh token in `presented`."""
+        token = self._live(presented)
+        try:
+            return token is not None and self.devices.find(identifier).session_id == token.session_id
+        except InvalidDeviceProofError:
+            return False
+
+    def _takes(self, token: RefreshToken, device: DeviceSession, shown: ProvenKey | None) -> bool:
+        """Tell whether the session may be served with this key, as far as its token and what is `shown` tell."""
+        if shown is not None and shown.session_id == token.session_id and shown.thumbprint != device.thumbprint:
+            return False
+        return token.key_thumbprint in (None, device.thumbprint) or self.policy.rebinding
+
+    def _live(self, presented: str | None) -> RefreshToken | None:
+        if presented is None:
+            return None
+        try:
+            token = self.tokens.read_refresh_token(presented)
+            token.require_unexpired(
+                now=self.clock.now(), session_ttl=self.policy.session_ttl, leeway=self.policy.leeway
+            )
+        except (InvalidRefreshTokenError, RefreshTokenExpiredError):
+            return None
+        return token
