@@ -96,7 +96,7 @@ def launch(chromium: str) -> Iterator[Callable[..., Any]]:
         browsers: list[Browser | BrowserContext] = []
 
         def start(profile: Path | None = None, **options: Any) -> "Browser | BrowserContext":
-            options |= {"executable_path": chromium, "args": _ARGUMENTS}
+            options |= {"executable_path": chromium, "args": [*_ARGUMENTS, *options.get("args", ())]}
             if profile is None:
                 browsers.append(playwright.chromium.launch(**options))
             else:

@@ -56,6 +56,8 @@ class Site:
     """Access tokens that the API takes for expired."""
     away: set[str] = field(default_factory=set)
     """Paths that are answered as a gateway answers while Nuovo is not there."""
+    instead: dict[str, int] = field(default_factory=dict)
+    """Paths, and the status with which something in front of Nuovo answers them."""
     gates: dict[str, threading.Event] = field(default_factory=dict)
     """Paths whose requests wait for an event before Nuovo gets them."""
 
@@ -154,8 +156,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _forward(self, path: str, body: bytes) -> None:
         nuovo, gate = self.site.nuovo, self.site.gates.get(path)
-        if nuovo is None or path in self.site.away:
-            self._answer(404 if nuovo is None else 502, {"Content-Type": "text/html"}, b"<h1>Sorry</h1>")
+        if nuovo is None or path in self.site.away or path in self.site.instead:
+            status = self.site.instead.get(path, 404 if nuovo is None else 502)
+            self._answer(status, {"Content-Type": "text/html"}, b"<h1>Sorry</h1>")
             return
         if gate is not None:
             gate.wait(30)

@@ -17,10 +17,12 @@
  *   own: the server answers simultaneous refreshes correctly, these two only spare it the work.
  * - Only the server's own word ends a session. A broken network, a busy server or a clock that is wrong
  *   never does.
+ * - A session that is bound to its device is refused as long as the browser has not proven its key. The
+ *   browser does that by itself, with a request or behind it, so the client waits and tries again.
  *
  * @module
  */
-export type EndReason = "missing" | "expired" | "invalid" | "user_gone" | "user_changed" | "logout";
+export type EndReason = "missing" | "expired" | "invalid" | "key_not_proven" | "user_gone" | "user_changed" | "logout";
 export type SessionOptions = {
     /**
      * Where Nuovo is; relative to the page, by default the page's origin.
@@ -112,10 +114,12 @@ export type Token = {
     deadAt: number;
 };
 /**
- * @typedef {"missing" | "expired" | "invalid" | "user_gone" | "user_changed" | "logout"} EndReason
+ * @typedef {"missing" | "expired" | "invalid" | "key_not_proven" | "user_gone" | "user_changed" | "logout"} EndReason
  *   Why a session ended. `missing`: nobody is signed in in this browser. `expired`, `invalid`,
- *   `user_gone`: the server's answer. `user_changed`: another user signed in in this browser, and a page
- *   that shows one user's data must not act as another. `logout`: signed out, in this tab or another.
+ *   `user_gone`: the server's answer. `key_not_proven`: the session goes on, but not in this browser, which
+ *   has lost the key that it is bound to, or never had it. `user_changed`: another user signed in in this
+ *   browser, and a page that shows one user's data must not act as another. `logout`: signed out, in this tab
+ *   or another.
  */
 /**
  * @typedef {object} SessionOptions
@@ -182,7 +186,7 @@ export type Token = {
 export declare class SessionError extends Error {
     /** The HTTP status, 0 when there was no answer. */
     status: number;
-    /** Whether the same request may succeed later: network errors, 408, 429 and 5xx. */
+    /** Whether the same request may succeed later: network errors, 408, 429, 5xx, and a key not proven yet. */
     retryable: boolean;
     /** How long the server asked to wait, in milliseconds. @type {number | undefined} */
     retryAfter: number | undefined;

@@ -17,6 +17,8 @@
  *   own: the server answers simultaneous refreshes correctly, these two only spare it the work.
  * - Only the server's own word ends a session. A broken network, a busy server or a clock that is wrong
  *   never does.
+ * - A session that is bound to its device is refused as long as the browser has not proven its key. The
+ *   browser does that by itself, with a request or behind it, so the client waits and tries again.
  *
  * @module
  */
@@ -32,12 +34,16 @@ const ANSWER_WITHIN = 15_000; // after sleep, dead connections hang for minutes 
 const LOCK_WITHIN = 20_000; // longer than an honest holder needs; past it, the holder is frozen or gone
 const PEERS_ANSWER_WITHIN = 100;
 const TIMER_LIMIT = 2 ** 31 - 1; // setTimeout fires at once beyond this
+const UNPROVEN = "Key not proven."; // the server's word
+const OF_THIS_TAB = new Set(["key_not_proven", "user_changed"]); // ends that other tabs are not told
 
 /**
- * @typedef {"missing" | "expired" | "invalid" | "user_gone" | "user_changed" | "logout"} EndReason
+ * @typedef {"missing" | "expired" | "invalid" | "key_not_proven" | "user_gone" | "user_changed" | "logout"} EndReason
  *   Why a session ended. `missing`: nobody is signed in in this browser. `expired`, `invalid`,
- *   `user_gone`: the server's answer. `user_changed`: another user signed in in this browser, and a page
- *   that shows one user's data must not act as another. `logout`: signed out, in this tab or another.
+ *   `user_gone`: the server's answer. `key_not_proven`: the session goes on, but not in this browser, which
+ *   has lost the key that it is bound to, or never had it. `user_changed`: another user signed in in this
+ *   browser, and a page that shows one user's data must not act as another. `logout`: signed out, in this tab
+ *   or another.
  */
 
 /**
@@ -119,7 +125,7 @@ export class SessionError extends Error {
     this.name = new.target.name;
     /** The HTTP status, 0 when there was no answer. */
     this.status = status;
-    /** Whether the same request may succeed later: network errors, 408, 429 and 5xx. */
+    /** Whether the same request may succeed later: network errors, 408, 429, 5xx, and a key not proven yet. */
     this.retryable = retryable;
     /** How long the server asked to wait, in milliseconds. @type {number | undefined} */
     this.retryAfter = retryAfter;
@@ -365,7 +371,9 @@ export class Session extends EventTarget {
     } catch (error) {
       const token = replacement(); // it failed, but another tab or a sign-in has succeeded
       if (token) return token;
-      throw error;
+      if (endReason(error) !== "key_not_proven") throw error;
+      this.#end("key_not_proven", /** @type {SessionError} */ (error)); // here alone: others may have the key
+      throw this.#over;
     }
   }
 
@@ -383,7 +391,7 @@ export class Session extends EventTarget {
       return token;
     } catch (error) {
       const reason = endReason(error);
-      if (!reason || this.#held !== before) throw error;
+      if (!reason || reason === "key_not_proven" || this.#held !== before) throw error;
       this.#end(reason, /** @type {SessionError} */ (error)); // before the lock goes to the next tab
       throw this.#over;
     }
@@ -495,13 +503,14 @@ export class Session extends EventTarget {
    *
    * @param {EndReason} reason @param {SessionError} [cause] @param {boolean} [tell] whether to tell the others
    */
-  #end(reason, cause, tell = reason !== "user_changed") {
+  #end(reason, cause, tell = !OF_THIS_TAB.has(reason)) {
     if (this.#over) return;
     const sid = this.#held?.sid ?? null;
     const error = (this.#over = new SessionEndedError(reason, cause));
     this.#held = null;
     this.#env.clearTimeout(this.#timer);
-    if (sid) this.#ended.add(sid);
+    // Without a key the session is not over: another tab may be given a token of it.
+    if (sid && reason !== "key_not_proven") this.#ended.add(sid);
     this.#stopFlight(error);
     // A tab that never had a token does not know which session it speaks of, except when signing out.
     if (tell && (sid || reason === "logout")) this.#tell({ type: "ended", sid, reason });
@@ -787,7 +796,8 @@ function open({ status, headers }, text, now) {
   const message = foreign
     ? "That was not an answer of Nuovo."
     : (body?.message ?? `The server answered ${status}.`);
-  const retryable = foreign || status === 408 || status === 429 || status >= 500;
+  const unproven = status === 401 && message === UNPROVEN; // the browser may be making or proving its key
+  const retryable = foreign || unproven || status === 408 || status === 429 || status >= 500;
   throw new SessionError(String(message), {
     status,
     retryable,
@@ -814,6 +824,7 @@ function endReason(error) {
   if (error.status === 404 && error.message === "User not found.") return "user_gone";
   if (error.status !== 401) return undefined;
   if (error.message === "Refresh token missing.") return "missing";
+  if (error.message === UNPROVEN) return "key_not_proven";
   return error.message === "Refresh token has expired." ? "expired" : "invalid";
 }
 
