@@ -1,9 +1,11 @@
 """DPoP as other people's libraries speak it, untouched, over TLS: keys of four algorithms, nonces, a stolen token."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from tests.browser.how_to import write_snippet
 from tests.judges.authority import SERVICE, Authority
 
 pytestmark = pytest.mark.node
@@ -29,3 +31,15 @@ def test_a_library_is_content(program: str, run_program: Callable[..., None], bi
     log = authority.log_text
     assert "key_not_proven" in log
     assert "Traceback" not in log
+
+
+def test_what_the_page_says_of_clients_and_the_login_service(
+    run_program: Callable[..., None], authority: Authority, sources: Path
+) -> None:
+    for name in ("bound-session.js", "start-bound-session.js"):
+        write_snippet(name, sources)
+    run_program(
+        "bound_session.mjs",
+        SESSION_SERVICE_URL=authority.inner_url,
+        SESSION_SERVICE_CREDENTIAL=authority.service_secret,
+    )
