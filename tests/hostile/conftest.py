@@ -13,6 +13,7 @@ from domain.model.sessions import Session
 from entrypoints.http.app import create_app
 from entrypoints.http.oauth.server import AuthorizationServer
 from entrypoints.http.refresh_cookie import RefreshCookie
+from ports.dpop import DPoP
 from ports.token_codec import TokenCodec
 from tests.builders import first_token
 from tests.e2e.server import Nuovo
@@ -63,7 +64,7 @@ class Target:
         self.service.log.events.clear()
         return text
 
-    def new_app(self) -> App:
+    def new_app(self, dpop: DPoP | None = None) -> App:
         """Return an application over the service as it is now."""
         return create_app(
             self.service,
@@ -72,6 +73,7 @@ class Target:
             service_credentials=[SERVICE_CREDENTIAL],
             allowed_origins=[ALLOWED_ORIGIN],
             server=AuthorizationServer(issuer=ISSUER, audience=AUDIENCE, client_id=CLIENT),
+            dpop=dpop,
         )
 
 

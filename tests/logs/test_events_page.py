@@ -13,6 +13,7 @@ import structlog
 
 from domain.model.actors import THE_OPERATOR, THE_USER, ActorKind
 from domain.model.errors import NuovoError, RefusalCause
+from domain.model.proofs import DeviceBinding, ProvenKey
 from domain.model.sessions import RevocationReason, SessionPolicy
 from domain.model.users import User
 from infrastructure.logs import StructlogSecurityLog, level_of
@@ -102,6 +103,12 @@ def everything_that_happens(service: FakeService) -> None:  # noqa: PLR0915  as 
 
     service.policy = SessionPolicy(rotation=False)
     service.refresh(sign_in(service))  # kept
+    service.policy = SessionPolicy()
+
+    service.policy = SessionPolicy(device_binding=DeviceBinding.OFFER)
+    pair = service.sign_in()
+    assert pair.refresh_token is not None
+    service.refresh(pair.refresh_token, ProvenKey(thumbprint="k" * 43, session_id=pair.session_id))  # bound
     service.policy = SessionPolicy()
 
     pair, other, own = (service.sign_in() for _ in range(3))
