@@ -116,6 +116,8 @@ class AccessTokenCredential:
         """
         bearer = bearer_of(req)
         if bearer is not None:
+            # A bad proof is refused everywhere, and a good one makes no bearer token a bound one.
+            self._proofs.beside(req, bearer)
             return bearer, None
         shown = self._proofs.with_access_token(req)
         if shown is None:

@@ -56,11 +56,18 @@ class KeyProofs:
         access_token = bound_access_token_of(req)
         if access_token is None or self._dpop is None:
             return None
-        proof = req.env.get("HTTP_DPOP")
-        if proof is None:
+        key = self.beside(req, access_token)
+        if key is None:
             self._record(SecurityEvent(happening=Happening.ACCESS_REFUSED, cause=RefusalCause.KEY_NOT_PROVEN))
             raise InvalidProofError(RefusalCause.KEY_NOT_PROVEN)
-        return access_token, self._verified(req, self._dpop, proof, access_token)
+        return access_token, key
+
+    def beside(self, req: falcon.Request, access_token: str) -> ProvenKey | None:
+        """Return the key that the request proves to hold beside `access_token`, or `None`. Raises as `of` does."""
+        proof = req.env.get("HTTP_DPOP")
+        if proof is None or self._dpop is None:
+            return None
+        return self._verified(req, self._dpop, proof, access_token)
 
     def _verified(self, req: falcon.Request, dpop: DPoP, proof: str, access_token: str | None = None) -> ProvenKey:
         # Servers join headers of one name with a comma, which no proof has: more than one is refused (section 4.3).

@@ -45,7 +45,7 @@ class AuthlibDPoP(DPoP):
         now = self._clock.now()
         new_at = now - now % _NEW_FOR
         if self._newest[0] != new_at:
-            self._newest = new_at, write(self._nonces.signing, {"iat": new_at})
+            self._newest = new_at, write(self._nonces.signing, {"new_at": new_at})
         return self._newest[1]
 
     def verify(self, proof: str, *, method: str, path: str, access_token: str | None = None) -> Proof:
@@ -67,7 +67,7 @@ class AuthlibDPoP(DPoP):
     def _is_fresh(self, nonce: object) -> bool:
         """Tell whether `nonce` is one of this service's of the last minutes. Clocks of servers differ by moments."""
         try:
-            new_at = read(nonce, self._nonces)["iat"] if isinstance(nonce, str) else None
+            new_at = read(nonce, self._nonces)["new_at"] if isinstance(nonce, str) else None
         except RefusedError:
             return False
         return new_at is not None and -_CLOCKS_DIFFER <= self._clock.now() - new_at < _GOOD_FOR

@@ -357,6 +357,17 @@ def test_an_unbound_access_token_is_a_bearer_token_alone(strict: TestClient, dpo
     assert answer.content == failure(401, "Invalid access token.")
 
 
+def test_a_bad_proof_beside_a_bearer_token_is_refused_as_everywhere(
+    strict: TestClient, dpop: FakeDPoP, pair: TokenPair
+) -> None:
+    """And a good one is no harm."""
+    headers = bearer(pair.access_token)
+    answer = strict.simulate_get("/sessions", headers=headers | {"DPoP": "nonsense"})
+    assert (answer.status_code, answer.content) == (401, NO_PROOF)
+    good = proof(dpop, "/sessions", "GET", access_token=pair.access_token)
+    assert strict.simulate_get("/sessions", headers=headers | good).status_code == 200
+
+
 def test_whoever_brings_nothing_is_told_both_ways(strict: TestClient) -> None:
     answer = strict.simulate_get("/sessions")
     assert answer.content == failure(401, "Access token missing.")
