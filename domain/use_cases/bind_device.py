@@ -6,6 +6,7 @@ from domain.model.errors import (
     InvalidDeviceProofError,
     InvalidRefreshTokenError,
     RefreshTokenExpiredError,
+    RefusalCause,
     StaleDeviceProofError,
 )
 from domain.model.proofs import DeviceBinding, DeviceSession, Presence, ProvenKey
@@ -13,6 +14,7 @@ from domain.model.sessions import SessionPolicy
 from domain.model.tokens import RefreshToken
 from ports.clock import Clock
 from ports.device_sessions import DeviceSessions
+from ports.security_log import Happening, SecurityEvent, SecurityLog
 from ports.token_codec import TokenCodec
 
 
@@ -31,6 +33,7 @@ class BindDevice:
     clock: Clock
     tokens: TokenCodec
     devices: DeviceSessions
+    log: SecurityLog
     policy: SessionPolicy
 
     def register(
@@ -48,6 +51,9 @@ class BindDevice:
             device, presence = self.devices.register(token.session_id, proof)
         except StaleDeviceProofError:  # offered to another session of this browser, or long ago
             return None
+        except InvalidDeviceProofError:
+            self._record(token)
+            raise
         return (device, presence) if self._takes(token, device, shown) else None
 
     def prove(
@@ -61,17 +67,21 @@ class BindDevice:
         token = self._live(presented)
         if token is None:
             return None
-        device = self.devices.find(identifier)
-        if device.session_id != token.session_id:
-            return None
-        # APPSEC: a key counts if this service has given its identifier, or if an authentic token names it.
-        if not device.is_vouched and device.thumbprint != token.key_thumbprint:
-            raise InvalidDeviceProofError
-        if not self._takes(token, device, shown):
-            return None
-        if proof is None:
-            raise StaleDeviceProofError(self.devices.challenge(device))
-        return device, self.devices.prove(device, proof)
+        try:
+            device = self.devices.find(identifier)
+            if device.session_id != token.session_id:
+                return None
+            # APPSEC: a key counts if this service has given its identifier, or if an authentic token names it.
+            if not device.is_vouched and device.thumbprint != token.key_thumbprint:
+                raise InvalidDeviceProofError
+            if not self._takes(token, device, shown):
+                return None
+            if proof is None:
+                raise StaleDeviceProofError(self.devices.challenge(device))
+            return device, self.devices.prove(device, proof)
+        except InvalidDeviceProofError:
+            self._record(token)
+            raise
 
     def is_of(self, presented: str, identifier: str) -> bool:
         """Tell whether a browser names by `identifier` a key of the session of the refresh token in `presented`."""
@@ -86,6 +96,9 @@ class BindDevice:
         if shown is not None and shown.session_id == token.session_id and shown.thumbprint != device.thumbprint:
             return False
         return token.key_thumbprint in (None, device.thumbprint) or self.policy.rebinding
+
+    def _record(self, token: RefreshToken) -> None:
+        self.log.record(SecurityEvent.of(Happening.REFUSED, token, cause=RefusalCause.PROOF_MALFORMED))
 
     def _live(self, presented: str | None) -> RefreshToken | None:
         if presented is None:

@@ -96,13 +96,15 @@ class SecureSite(Site):
         return [request for request in list(self.requests) if request.path == path]
 
 
-class Device:
-    """One person's browser with a profile on disk, signed in."""
+class Profile:
+    """One person's browser, with a folder of its own."""
 
-    def __init__(self, launch: Callable[..., Any], site: SecureSite, folder: Path) -> None:
-        assert site.certificate is not None
-        self._launch, self.site, self._folder = launch, site, folder
-        self._arguments = site.certificate.arguments
+    def __init__(
+        self, launch: Callable[..., Any], url: str, certificate: Certificate, folder: Path, *, path: str = "/blank"
+    ) -> None:
+        """Take where the application is, the certificate to believe, and the path of the page to open."""
+        self._launch, self._folder, self._page_url = launch, folder, url + path
+        self._arguments = certificate.arguments
         self.open()
 
     def open(self) -> None:
@@ -114,14 +116,40 @@ class Device:
         self.context.close()
 
     def restart(self) -> None:
-        """Close the browser, and start it again with the same profile."""
+        """Close the browser, and start it again with the same folder."""
         self.close()
         self.open()
 
-    def tab(self, path: str = "/blank") -> Page:
+    def tab(self) -> Page:
         page = self.context.new_page()
-        page.goto(self.site.url + path)
+        page.goto(self._page_url)
         return page
+
+    def pass_the_grace(self) -> None:
+        """Wait until the session is young no more: for a grace of one second, which is counted in whole ones."""
+        self.page.wait_for_timeout(2_100)
+
+    def lose_presence(self) -> None:
+        """Let presence be gone, as it is five minutes later."""
+        self.context.clear_cookies(name=PRESENCE)
+
+    @property
+    def presence(self) -> str | None:
+        found = [cookie["value"] for cookie in self.context.cookies() if cookie["name"] == PRESENCE]
+        return found[0] if found else None
+
+    @property
+    def refresh_cookie(self) -> dict[str, Any]:
+        return the_cookie(self.context)
+
+
+class Device(Profile):
+    """A browser that uses a site of which every request is known."""
+
+    def __init__(self, launch: Callable[..., Any], site: SecureSite, folder: Path) -> None:
+        assert site.certificate is not None
+        self.site = site
+        super().__init__(launch, site.url, site.certificate, folder)
 
     def sign_in(self) -> None:
         assert self.page.evaluate(LOGIN) == 200
@@ -142,20 +170,3 @@ class Device:
         self.register()
         self.pass_the_grace()
         assert self.refresh() == 200
-
-    def pass_the_grace(self) -> None:
-        """Wait until the session is young no more: for a grace of one second, which is counted in whole ones."""
-        self.page.wait_for_timeout(2_100)
-
-    def lose_presence(self) -> None:
-        """Let presence be gone, as it is five minutes later."""
-        self.context.clear_cookies(name=PRESENCE)
-
-    @property
-    def presence(self) -> str | None:
-        found = [cookie["value"] for cookie in self.context.cookies() if cookie["name"] == PRESENCE]
-        return found[0] if found else None
-
-    @property
-    def refresh_cookie(self) -> dict[str, Any]:
-        return the_cookie(self.context)

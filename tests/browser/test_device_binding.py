@@ -354,6 +354,27 @@ def test_where_binding_is_required_an_honest_browser_notices_nothing(
     assert key_of(device) is not None
 
 
+def test_where_binding_is_required_the_client_waits_for_the_key(
+    secure: SecureSite, serve: Callable[..., Nuovo], new_device: Callable[[SecureSite], Device]
+) -> None:
+    """Tabs that open while the first one's offer is being taken are refused at first, and make no key of their own."""
+    secure.nuovo = serve(device_binding="require", replay_grace="1")
+    device = new_device(secure)
+    device.sign_in()
+    gate = secure.gates[REGISTER] = threading.Event()
+    assert device.refresh() == 200
+    tabs = [device.context.new_page() for _ in range(3)]
+    for tab in tabs:
+        tab.goto(secure.url)
+        tab.evaluate("() => { window.token = session.accessToken(); }")
+    wait_for("a refusal", lambda: 401 in secure.answers(REFRESH_TOKEN))
+    gate.set()
+    for tab in tabs:
+        assert tab.evaluate("token").count(".") == 2
+        assert not [event for event in tab.evaluate("events") if event.startswith("ended")]
+    assert secure.answers(REGISTER) == [200]
+
+
 def test_where_binding_is_required_a_browser_that_cannot_is_refused_and_keeps_its_cookie(
     secure: SecureSite, serve: Callable[..., Nuovo], launch: Callable[..., Any], certificate: Certificate
 ) -> None:

@@ -48,7 +48,7 @@ class Browser:
         )
 
 
-@pytest.fixture(scope="module", params=SERVERS.values(), ids=SERVERS)
+@pytest.fixture(scope="module", params=list(SERVERS.values()), ids=list(SERVERS))
 def nuovo(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nuovo]:
     folder = tmp_path_factory.mktemp("nuovo")
     with request.param(folder, f"sqlite:///{folder}/nuovo.sqlite3", environment=SETTINGS).prepare() as nuovo:

@@ -1,17 +1,19 @@
 """Which keys of a browser a session takes, by what its token says and what is shown."""
 
+from dataclasses import replace
+
 import pytest
 
-from domain.model.errors import InvalidDeviceProofError, StaleDeviceProofError
+from domain.model.errors import InvalidDeviceProofError, RefusalCause, StaleDeviceProofError
 from domain.model.proofs import DeviceBinding, DeviceSession, ProvenKey
 from domain.model.sessions import SessionPolicy
 from domain.use_cases.bind_device import BindDevice
 from infrastructure.authlib.device_sessions import AuthlibDeviceSessions
 from infrastructure.authlib.key_ring import KeyRing
+from ports.security_log import Happening
 from tests.device import Device
 from tests.fakes.service import FakeService
 
-GRACE = 30
 AFTER_A_CHANGE = "Wq3nB8xK1vM6tC9zR2pS7dL4hJ0fG5yE_aO"
 
 
@@ -36,7 +38,7 @@ class Bound:
         """Return the same service after its secret has changed, and the previous one was dropped."""
         service = self.service
         devices = AuthlibDeviceSessions(KeyRing(AFTER_A_CHANGE), service.clock)
-        return BindDevice(clock=service.clock, tokens=service.tokens, devices=devices, policy=service.policy)
+        return replace(service.bind, devices=devices)
 
 
 def takes(bind: BindDevice, bound: Bound, known: DeviceSession, shown: ProvenKey | None = None) -> bool:
@@ -88,6 +90,9 @@ def test_an_identifier_that_nobody_vouches_for_counts_only_for_the_key_of_the_to
     for case, known in ((unbound, unbound.known), (bound, bound.registered(Device()))):
         with pytest.raises(InvalidDeviceProofError):
             case.after_a_change().prove(case.token, known.identifier, None, None)
+        event = case.service.log.events[-1]
+        assert (event.happening, event.cause) == (Happening.REFUSED, RefusalCause.PROOF_MALFORMED)
+        assert event.session_id == case.session_id
 
 
 def test_nothing_is_registered_while_binding_is_off() -> None:
