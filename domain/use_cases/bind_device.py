@@ -68,17 +68,7 @@ class BindDevice:
         if token is None:
             return None
         try:
-            device = self.devices.find(identifier)
-            if device.session_id != token.session_id:
-                return None
-            # APPSEC: a key counts if this service has given its identifier, or if an authentic token names it.
-            if not device.is_vouched and device.thumbprint != token.key_thumbprint:
-                raise InvalidDeviceProofError
-            if not self._takes(token, device, shown):
-                return None
-            if proof is None:
-                raise StaleDeviceProofError(self.devices.challenge(device))
-            return device, self.devices.prove(device, proof)
+            return self._prove(token, identifier, proof, shown)
         except InvalidDeviceProofError:
             self._record(token)
             raise
@@ -91,11 +81,28 @@ class BindDevice:
         except InvalidDeviceProofError:
             return False
 
+    def _prove(
+        self, token: RefreshToken, identifier: str, proof: str | None, shown: ProvenKey | None
+    ) -> tuple[DeviceSession, Presence] | None:
+        device = self.devices.find(identifier)
+        if device.session_id != token.session_id:
+            return None
+        # APPSEC: a key counts if this service has given its identifier, or if an authentic token names it.
+        if not device.is_vouched and device.thumbprint != token.key_thumbprint:
+            raise InvalidDeviceProofError
+        if not self._takes(token, device, shown):
+            return None
+        if proof is None:
+            raise StaleDeviceProofError(self.devices.challenge(device))
+        return device, self.devices.prove(device, proof)
+
     def _takes(self, token: RefreshToken, device: DeviceSession, shown: ProvenKey | None) -> bool:
         """Tell whether the session may be served with this key, as far as its token and what is `shown` tell."""
-        if shown is not None and shown.session_id == token.session_id and shown.thumbprint != device.thumbprint:
-            return False
-        return token.key_thumbprint in (None, device.thumbprint) or self.policy.rebinding
+        if token.key_thumbprint is not None and not self.policy.rebinding:
+            return token.key_thumbprint == device.thumbprint
+        if token.key_thumbprint == device.thumbprint or shown is None or shown.session_id != token.session_id:
+            return True
+        return shown.thumbprint == device.thumbprint
 
     def _record(self, token: RefreshToken) -> None:
         self.log.record(SecurityEvent.of(Happening.REFUSED, token, cause=RefusalCause.PROOF_MALFORMED))

@@ -56,6 +56,14 @@ def test_the_key_that_the_token_names_is_taken(rebinding: bool) -> None:
     assert takes(bound.service.bind, bound, bound.known, bound.shown)
 
 
+@pytest.mark.parametrize("rebinding", [False, True])
+def test_the_key_that_the_token_names_is_taken_whatever_else_is_shown(rebinding: bool) -> None:
+    """Else two keys of one browser could end each other, and leave it none."""
+    bound = Bound(bound=True, rebinding=rebinding)
+    other = ProvenKey(thumbprint=Device().thumbprint, session_id=bound.session_id)
+    assert takes(bound.service.bind, bound, bound.known, other)
+
+
 @pytest.mark.parametrize(("rebinding", "taken"), [(False, False), (True, True)])
 def test_another_key_than_the_tokens_is_taken_only_where_sessions_may_be_bound_anew(
     rebinding: bool, taken: bool
