@@ -12,6 +12,8 @@ from domain.model.errors import InvalidProofError
 from infrastructure.authlib.dpop import AuthlibDPoP
 from infrastructure.authlib.key_ring import KeyRing
 from ports.dpop import DPoP
+from tests.e2e.client import Client
+from tests.e2e.server import USER, Nuovo
 from tests.fakes.clock import FakeClock
 from tests.fakes.dpop import BASE
 from tests.hostile.audit import watched
@@ -19,6 +21,7 @@ from tests.hostile.conftest import Target
 from tests.hostile.forge import REFRESH, SECRET
 from tests.hostile.proofs import ADA, GROUPS, METHOD, PATH, URL, Named, every_proof, proofs
 from tests.hostile.test_tokens import shared_text
+from tests.hostile.wire import exchange, request_bytes
 from tests.hostile.wsgi import ask, on_the_wire
 from tests.http.contract import failure
 from tests.key_holder import KeyHolder, hash_of
@@ -113,18 +116,16 @@ def test_a_proof_goes_with_no_other_access_token_and_no_other_time() -> None:
 @EACH_GROUP
 def test_every_hostile_proof_gets_one_answer(target: Target, group: str) -> None:
     """And changes nothing, and is repeated nowhere; without it, the same token is still good."""
-    dpop = AuthlibDPoP(KeyRing(SECRET), target.service.clock, base=BASE)
-    app = target.new_app(dpop)
     before = target.state()
     token = f"Bearer {REFRESH.honest}"
-    for name, text in proofs(group, dpop.nonce()):
-        answer = ask(app, METHOD, PATH, HTTP_AUTHORIZATION=token, HTTP_DPOP=on_the_wire(text))
+    for name, text in proofs(group, target.dpop.nonce()):
+        answer = ask(target.app, METHOD, PATH, HTTP_AUTHORIZATION=token, HTTP_DPOP=on_the_wire(text))
         assert (answer.status, answer.body) == (401, failure(401, "Invalid DPoP proof.")), name
         assert answer.all("WWW-Authenticate")[0].startswith('DPoP error="invalid_dpop_proof", '), name
         assert answer.all("DPoP-Nonce") == [], name
         assert shared_text(target.said() + repr(answer.headers), text) is None, name
         assert target.state() == before, name
-    assert ask(app, METHOD, PATH, HTTP_AUTHORIZATION=token).status == 200
+    assert ask(target.app, METHOD, PATH, HTTP_AUTHORIZATION=token).status == 200
 
 
 def test_the_plain_reader_refuses_the_whole_catalogue() -> None:
@@ -141,3 +142,19 @@ def test_the_catalogue_catches_a_careless_reader(careless: type[ByTheBook]) -> N
     reader = careless()
     reader.verify(ADA.prove(METHOD, URL, reader.nonce()), method=METHOD, path=PATH)
     assert next(every_complaint(reader), None) is not None
+
+
+def test_two_headers_on_the_wire_are_refused(nuovo: Nuovo) -> None:
+    """Both honest: whoever took the first, or the last, would let a proxy and Nuovo see different ones."""
+    holder = KeyHolder()
+    with Client(nuovo.url) as client:
+        pair = client.sign_in(nuovo.service_credential, USER, dpop_jkt=holder.thumbprint)
+        bearer = f"Bearer {pair.refresh_token}"
+        refused = client.request(METHOD, PATH, headers={"Authorization": bearer})
+        proof = holder.prove(METHOD, URL, refused.headers["dpop-nonce"])
+
+        def status_with(count: int) -> int:
+            headers = [f"Authorization: {bearer}", *[f"DPoP: {proof}"] * count]
+            return exchange(nuovo.url, request_bytes("POST /refresh_token HTTP/1.1", *headers))[0].status
+
+        assert (refused.status, status_with(2), status_with(1)) == (401, 401, 200)

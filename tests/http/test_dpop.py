@@ -319,6 +319,8 @@ def test_a_bound_access_token_is_taken_with_its_proof_alone(
     token, path = pair["access_token"], path.format(own=pair["session_id"])
     alone = strict.simulate_request(method, path, headers=bearer(token))
     assert alone.content == failure(401, "Invalid access token.")
+    as_bearer = shown(dpop, token, method, path) | bearer(token)
+    assert strict.simulate_request(method, path, headers=as_bearer).content == alone.content
     assert alone.headers["WWW-Authenticate"] == (
         f'Bearer realm="nuovo", error="invalid_token", error_description="Invalid access token.", DPoP {ALGS}'
     )
