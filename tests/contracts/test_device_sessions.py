@@ -1,5 +1,6 @@
 """What is promised of proofs by browsers that bind sessions. What hostile ones look like is in `tests/hostile`."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -9,9 +10,11 @@ from domain.model.proofs import DeviceSession, ProvenKey
 from domain.model.tokens import new_id
 from infrastructure.authlib.device_sessions import PRESENCE_TTL, AuthlibDeviceSessions
 from infrastructure.authlib.key_ring import KeyRing
+from ports.clock import Clock
 from ports.device_sessions import DeviceSessions
 from tests.device import Device
 from tests.fakes.clock import FakeClock
+from tests.wrong.devices import CARELESS
 
 SECRET, OTHER_SECRET = "kD8vQ2mX7pL1sT4wZ9bN6cR3yH5jF0gA-eU", "Wq3nB8xK1vM6tC9zR2pS7dL4hJ0fG5yE_aO"
 NEW_FOR, GOOD_FOR = 300, 600
@@ -21,7 +24,10 @@ NEW_FOR, GOOD_FOR = 300, 600
 class World:
     """The port, its clock, a session and a device."""
 
-    def __init__(self, algorithm: str = "ES256") -> None:
+    def __init__(
+        self, algorithm: str = "ES256", kind: Callable[[KeyRing, Clock], DeviceSessions] = AuthlibDeviceSessions
+    ) -> None:
+        self._kind = kind
         self.clock = FakeClock()
         self.clock.advance(-self.clock.now() % NEW_FOR)  # to when a challenge is new
         self.devices: DeviceSessions = self.with_secrets(SECRET)
@@ -29,7 +35,7 @@ class World:
         self.device = Device(algorithm)
 
     def with_secrets(self, secret: str, *previous: str) -> DeviceSessions:
-        return AuthlibDeviceSessions(KeyRing(secret, previous), self.clock)
+        return self._kind(KeyRing(secret, previous), self.clock)
 
     def registered(self, device: Device | None = None, session_id: str | None = None) -> DeviceSession:
         session_id = session_id or self.session_id
@@ -139,6 +145,25 @@ def test_what_was_signed_for_another_session_or_by_another_key_is_worth_nothing(
         world.devices.register(world.session_id, world.device.register(world.devices.offer(other_session)))
 
 
+def test_a_challenge_that_nobody_gave_is_worth_nothing(world: World) -> None:
+    """One that says all the right things."""
+    known = world.registered()
+    stranger = world.with_secrets(OTHER_SECRET)
+    with pytest.raises(StaleDeviceProofError):
+        world.devices.prove(known, world.device.prove(stranger.challenge(known)))
+    with pytest.raises(StaleDeviceProofError):
+        world.devices.register(world.session_id, world.device.register(stranger.offer(world.session_id)))
+
+
+def test_a_proof_with_a_key_of_its_own_is_none(world: World) -> None:
+    """A registered key is proven by itself alone."""
+    known = world.registered()
+    challenge = world.devices.challenge(known)
+    for device in (world.device, Device()):
+        with pytest.raises(InvalidDeviceProofError):
+            world.devices.prove(known, device.register(challenge))
+
+
 def test_texts_of_one_kind_are_none_of_another(world: World) -> None:
     """An offer is no challenge, a challenge no presence, and so on."""
     known = world.registered()
@@ -185,3 +210,28 @@ def test_a_proof_may_say_more(world: World) -> None:
     known = world.registered()
     claims = {"jti": world.devices.challenge(known), "iat": 1, "aud": "https://app.example.org"}
     world.devices.prove(known, world.device.holder.signed({"alg": world.device.algorithm, "typ": "dbsc+jwt"}, claims))
+
+
+def is_broken(promise: Callable[[World], None], kind: type[AuthlibDeviceSessions]) -> bool:
+    try:
+        promise(World(kind=kind))
+    except (Exception, pytest.fail.Exception):  # noqa: BLE001  however it fails, the carelessness is found
+        return True
+    return False
+
+
+PROMISES: list[Callable[[World], None]] = [
+    value
+    for name, value in list(globals().items())
+    if name.startswith("test_") and "seconds" not in value.__annotations__
+]
+
+
+def test_the_service_breaks_no_promise() -> None:
+    """So what breaks one below is the carelessness."""
+    assert [promise.__name__ for promise in PROMISES if is_broken(promise, AuthlibDeviceSessions)] == []
+
+
+@pytest.mark.parametrize("careless", CARELESS)
+def test_every_carelessness_breaks_a_promise(careless: type[AuthlibDeviceSessions]) -> None:
+    assert any(is_broken(promise, careless) for promise in PROMISES)
