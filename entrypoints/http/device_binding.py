@@ -87,7 +87,7 @@ class _Binding:
                 ],
             },
             "credentials": [{"type": "cookie", "name": presence.name, "attributes": presence.attributes}],
-            "allowed_refresh_initiators": sorted({str(urlsplit(origin).hostname) for origin in allowed_origins}),
+            "allowed_refresh_initiators": sorted(_hosts_of(allowed_origins)),
         }
 
     def _token_of(self, req: falcon.Request) -> str | None:
@@ -142,6 +142,12 @@ class ProvePresenceResource(_Binding):
             self._challenge(resp, identifier, stale.challenge)
             raise
         self._answer(resp, bound)
+
+
+def _hosts_of(origins: Collection[str]) -> set[str]:
+    """Return the hosts of pages, without those that are IPv6 addresses, for which the draft has no pattern."""
+    hosts = {urlsplit(origin).hostname or "" for origin in origins}
+    return {host for host in hosts if host and ":" not in host}
 
 
 def _text(req: falcon.Request, name: str) -> str | None:

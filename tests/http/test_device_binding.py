@@ -161,7 +161,12 @@ def test_a_registration_is_answered_as_the_draft_has_it(browser: Browser) -> Non
 def test_paths_and_pages_are_told_as_browsers_know_them(
     make_client: Callable[..., TestClient], pair: TokenPair
 ) -> None:
-    origins = ["https://www.example.org", "https://www.example.org:8443", "https://app.example.com"]
+    origins = [
+        "https://www.example.org",
+        "https://www.example.org:8443",
+        "https://app.example.com",
+        "http://[::1]:3000",
+    ]
     browser = Browser(make_client(public_path="/auth", allowed_origins=origins), refresh_token_of(pair))
     offered = browser.refresh()
     assert 'path="/auth/dbsc/register"' in offered.headers["Secure-Session-Registration"]
