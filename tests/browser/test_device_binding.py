@@ -303,17 +303,19 @@ def test_a_thief_with_both_cookies_is_served_no_longer_than_presence_lasts(
     assert device.refresh() == 200
 
 
-def lose_the_binding(device: Device) -> None:
-    """Let a proxy answer 404 once, while a deployment is under way: to the browser, its key is over."""
+def lose_the_binding(device: Device, status: int = 404) -> None:
+    """Let a proxy answer once, while a deployment is under way: to the browser, its key is over."""
     device.lose_presence()
-    device.site.instead[PROVE] = 404
+    device.site.instead[PROVE] = status
     device.refresh()
     del device.site.instead[PROVE]
 
 
-def test_a_stray_404_costs_a_sign_in(device: Device) -> None:
+@pytest.mark.parametrize("status", [400, 401, 404, 429])
+def test_a_stray_refusal_costs_a_sign_in(device: Device, status: int) -> None:
+    """So Nuovo answers none of them to an honest browser, and documents that its proxy must not either."""
     device.bind()
-    lose_the_binding(device)
+    lose_the_binding(device, status)
     assert device.refresh() == NOT_PROVEN
     assert the_cookie(device.context)  # a refusal for want of a key never clears it
     assert device.site.answers(REGISTER) == [200]  # and offers nothing
