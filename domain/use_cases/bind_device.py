@@ -8,6 +8,7 @@ from domain.model.errors import (
     RefreshTokenExpiredError,
     RefusalCause,
     StaleDeviceProofError,
+    StoreUnavailableError,
 )
 from domain.model.proofs import DeviceBinding, DeviceSession, Presence, ProvenKey
 from domain.model.sessions import SessionPolicy
@@ -15,24 +16,26 @@ from domain.model.tokens import RefreshToken
 from ports.clock import Clock
 from ports.device_sessions import DeviceSessions
 from ports.security_log import Happening, SecurityEvent, SecurityLog
+from ports.sessions import Sessions
 from ports.token_codec import TokenCodec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BindDevice:
-    """What is asked of browsers that bind sessions, without a look at any store: a refresh token says enough.
+    """What is asked of browsers that bind sessions. No store is needed: a refresh token says enough.
 
     The token is not spent here, and nothing is decided that counts. Presence alone binds no session: that does the
     rotation to which it is brought, and there the session's row has the last word.
 
     A browser may have made more keys than one for a session, because several answers carried an offer. They must not
     take each other's presence away, or the session would see now the one and now the other. So a key is told that it is
-    over if it is not the one that the refresh token names; and before there is one, if another key's presence is shown.
+    over if it is not the one to which the session is bound; and before it is, if another key's presence is shown.
     """
 
     clock: Clock
     tokens: TokenCodec
     devices: DeviceSessions
+    sessions: Sessions
     log: SecurityLog
     policy: SessionPolicy
 
@@ -97,12 +100,23 @@ class BindDevice:
         return device, self.devices.prove(device, proof)
 
     def _takes(self, token: RefreshToken, device: DeviceSession, shown: ProvenKey | None) -> bool:
-        """Tell whether the session may be served with this key, as far as its token and what is `shown` tell."""
-        if token.key_thumbprint is not None and not self.policy.rebinding:
-            return token.key_thumbprint == device.thumbprint
-        if token.key_thumbprint == device.thumbprint or shown is None or shown.session_id != token.session_id:
+        """Tell whether the session may be served with this key, as far as can be known of it and of what is `shown`."""
+        bound_to = token.key_thumbprint or self._held_key(token)
+        if bound_to is not None and not self.policy.rebinding:
+            return bound_to == device.thumbprint
+        if bound_to == device.thumbprint or shown is None or shown.session_id != token.session_id:
             return True
         return shown.thumbprint == device.thumbprint
+
+    def _held_key(self, token: RefreshToken) -> str | None:
+        """Return to which key the session of an unbound token is bound by now: the answer that says so may be lost.
+
+        While the store is away, it is not known to be bound.
+        """
+        try:
+            return self.sessions.get(token.user_id, token.session_id).held_key
+        except StoreUnavailableError:
+            return None
 
     def _record(self, token: RefreshToken) -> None:
         self.log.record(SecurityEvent.of(Happening.REFUSED, token, cause=RefusalCause.PROOF_MALFORMED))

@@ -68,7 +68,7 @@ class Service:
         )
         self.keep = replace(self.refresh, policy=replace(policy, rotation=False))
         """The refresh of clients that never take another refresh token than the one they have."""
-        self.bind = BindDevice(clock=clock, tokens=tokens, devices=devices, log=log, policy=policy)
+        self.bind = BindDevice(clock=clock, tokens=tokens, devices=devices, sessions=sessions, log=log, policy=policy)
         self.revoke = RevokeToken(clock=clock, read=read, sessions=sessions, log=log)
         self.introspect = IntrospectToken(clock=clock, tokens=tokens, users=users, sessions=sessions, policy=policy)
         self.authenticate = AuthenticateAccessToken(

@@ -392,10 +392,14 @@ def test_where_binding_is_required_a_browser_that_cannot_is_refused_and_keeps_it
     assert secure.answers(REGISTER) == []
 
 
+@pytest.mark.parametrize("answer", ["arrives", "is lost"])
 def test_two_offers_at_once_leave_one_key(
-    secure: SecureSite, serve: Callable[..., Nuovo], new_device: Callable[[SecureSite], Device]
+    secure: SecureSite, serve: Callable[..., Nuovo], new_device: Callable[[SecureSite], Device], answer: str
 ) -> None:
-    """Without a grace each of two tabs rotates and is offered a key, and the browser makes two."""
+    """Without a grace each of two tabs rotates and is offered a key, and the browser makes two.
+
+    Also if the answer of the rotation that bound the session never arrives, and presence has ended since.
+    """
     secure.nuovo = serve(device_binding="offer", replay_grace="0")
     device = new_device(secure)
     device.sign_in()
@@ -407,6 +411,12 @@ def test_two_offers_at_once_leave_one_key(
     assert statuses == [200, 200]
     gate.set()
     wait_for("both registrations", lambda: len(secure.answers(REGISTER)) == 2)
+    if answer == "is lost":
+        secure.dropped.append(REFRESH_TOKEN)
+        device.page.evaluate("fetch('/refresh_token', { method: 'POST' }).catch(() => {})")
+        assert key_of(device) is None
+        assert "session_bound" in happenings(device)
+        device.lose_presence()
     for _ in range(4):
         assert device.refresh() == 200
         device.lose_presence()

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from domain.model.errors import InvalidDeviceProofError, RefusalCause, StaleDeviceProofError
+from domain.model.decisions import Standing
+from domain.model.errors import InvalidDeviceProofError, RefusalCause, StaleDeviceProofError, StoreUnavailableError
 from domain.model.proofs import DeviceBinding, DeviceSession, ProvenKey
 from domain.model.sessions import SessionPolicy
 from domain.use_cases.bind_device import BindDevice
@@ -13,8 +14,16 @@ from infrastructure.authlib.key_ring import KeyRing
 from ports.security_log import Happening
 from tests.device import Device
 from tests.fakes.service import FakeService
+from tests.fakes.sessions import FakeSessions
 
 AFTER_A_CHANGE = "Wq3nB8xK1vM6tC9zR2pS7dL4hJ0fG5yE_aO"
+
+
+class Away(FakeSessions):
+    """A store that cannot be reached."""
+
+    def get(self, user_id: str, session_id: str) -> Standing:
+        raise StoreUnavailableError("away")
 
 
 class Bound:
@@ -27,6 +36,7 @@ class Bound:
         self.session_id, self.token = pair.session_id, str(pair.refresh_token)
         self.known = self.registered(self.device)
         self.shown = ProvenKey(thumbprint=self.device.thumbprint, session_id=self.session_id)
+        self.token_before = self.token
         if bound:
             self.token = str(self.service.refresh(self.token, self.shown).refresh_token)
 
@@ -79,6 +89,29 @@ def test_any_key_of_an_unbound_session_is_taken_unless_another_is_shown() -> Non
     other = bound.registered(Device())
     assert takes(bound.service.bind, bound, other)
     assert not takes(bound.service.bind, bound, other, bound.shown)
+
+
+def test_before_its_token_arrives_a_bound_session_takes_no_other_key() -> None:
+    """The answer of the rotation that bound it was lost, and presence has ended since."""
+    bound = Bound(bound=True)
+    other = bound.registered(Device())
+    bound.token = bound.token_before
+    assert takes(bound.service.bind, bound, bound.known)
+    assert not takes(bound.service.bind, bound, other)
+    offer = bound.service.bind.devices.offer(bound.session_id)
+    assert bound.service.bind.register(bound.token, Device().register(offer), None) is None
+
+
+def test_while_the_store_is_away_the_token_and_what_is_shown_must_do() -> None:
+    bound = Bound(bound=True)
+    other = bound.registered(Device())
+    away = replace(bound.service.bind, sessions=Away())
+    assert takes(away, bound, bound.known)
+    assert not takes(away, bound, other)
+    bound.token = bound.token_before
+    assert takes(away, bound, bound.known)
+    assert takes(away, bound, other)
+    assert not takes(away, bound, other, bound.shown)
 
 
 def test_a_key_that_was_shown_for_another_session_is_in_nobodys_way() -> None:
