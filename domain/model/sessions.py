@@ -106,17 +106,17 @@ def rotate(
 
     The successor is one generation above both, and lives for the idle lifetime or to the session's end. It is bound to
     a key that was proven for this session. While rotation is off, a store that has lost what `token` says is given
-    that, and the token stays in use.
+    that, and the token stays in use unless it lacks a key.
     """
-    successor = token
-    if policy.rotation or (replaces or 0) > token.generation:
+    successor, key = token, _key_after(token, policy, held_key, proven)
+    if policy.rotation or (replaces or 0) > token.generation or key != token.key_thumbprint:
         ends_at = min(token.ends_at, token.started_at + policy.session_ttl)
         successor = replace(
             token,
             generation=max(token.generation, replaces or 0) + 1,
             issued_at=now,
             expires_at=min(now + policy.refresh_token_ttl, ends_at),
-            key_thumbprint=_key_after(token, policy, held_key, proven),
+            key_thumbprint=key,
         )
     # The first refresh after a sign-in always rotates; so does whoever knows from the row that the grace is over.
     minds_the_grace = replaces == token.generation != FIRST_GENERATION and policy.replay_grace > 0
@@ -135,7 +135,7 @@ def _key_after(
     token: RefreshToken, policy: SessionPolicy, held_key: str | None, proven: ProvenKey | None
 ) -> str | None:
     known = token.key_thumbprint or held_key
-    if proven is None or proven.session_id != token.session_id:
+    if proven is None or not proven.names(token.session_id):
         return known
     # Whoever may not bind does not get here with another key than the session's.
     return proven.thumbprint if known or policy.device_binding is not DeviceBinding.OFF else None
