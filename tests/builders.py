@@ -9,6 +9,8 @@ from ports.sessions import Page, Sessions
 from tests.fakes.clock import START
 
 POLICY = SessionPolicy()
+KEY, OTHER_KEY = "K" * 43, "L" * 43
+"""Thumbprints of two keys."""
 WHOLE_LIST = Page(limit=1000)
 
 

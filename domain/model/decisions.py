@@ -77,7 +77,8 @@ class Standing:
         # APPSEC: whoever binds a stolen session to a key of theirs must not switch reuse detection off: the holder of a
         # token from before ends it. Whoever has stolen a bound token and not its key ends nothing.
         is_young = self.session is not None and self.session.is_young(now=now, grace=policy.replay_grace)
-        return Decision.REUSE if is_its_holder and not is_young else Decision.UNPROVEN
+        is_late = decision is Decision.REUSE or not is_young
+        return Decision.REUSE if is_its_holder and is_late else Decision.UNPROVEN
 
     @property
     def held_key(self) -> str | None:
@@ -95,7 +96,7 @@ class Standing:
 
     def _must_bind(self, token: RefreshToken, decision: Decision, policy: SessionPolicy) -> bool:
         """Tell whether an unbound session is to be served no more. What was given a moment ago is still repeated."""
-        if policy.device_binding is not DeviceBinding.REQUIRE or decision is Decision.REPEAT:
+        if policy.device_binding is not DeviceBinding.REQUIRE or decision in (Decision.REPEAT, Decision.REUSE):
             return False
         held = 0 if self.session is None else self.session.token.generation
         return token.key_thumbprint is None and max(held, token.generation) > FIRST_GENERATION
