@@ -192,11 +192,15 @@ class Session:
         )
 
     def joined(self, other: "Session") -> "Session":
-        """Return what two stores know of one session: the further generation, and that it is over if either does."""
-        further = self if self.token.generation >= other.token.generation else other
+        """Return what two stores know of one session: the further generation, and that it is over if either does.
+
+        It is bound if it is bound in either: whichever binding a store has missed, it was one.
+        """
+        further, behind = (self, other) if self.token.generation >= other.token.generation else (other, self)
         ended = self if self.revoked_at is not None else other
         return replace(
             further,
+            token=replace(further.token, key_thumbprint=further.token.key_thumbprint or behind.token.key_thumbprint),
             kept_until=max(self.kept_until, other.kept_until),
             device=self.device or other.device,
             claims=self.claims or other.claims,

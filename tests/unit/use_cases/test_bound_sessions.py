@@ -104,11 +104,11 @@ def test_a_bound_session_is_served_to_its_device_alone(service: FakeService, pol
     service.sessions.rows.clear()
     assert_not_proven(service, last)
     healed = refresh(service, last, proven)
-    assert service.log.happenings[-1] is Happening.HEALED
+    assert service.log.happenings[-1:] == [Happening.HEALED]
     service.policy = replace(policy, rotation=False)
     assert_not_proven(service, healed)
     assert service.refresh(healed, proven).refresh_token is None
-    assert service.log.happenings[-1] is Happening.KEPT
+    assert service.log.happenings[-1:] == [Happening.KEPT]
 
 
 def test_a_stolen_bound_token_ends_nothing_however_stale(service: FakeService) -> None:
