@@ -112,7 +112,10 @@ class Standing:
         is_parent = session.parent_generation == generation
         if is_current and not policy.rotation:
             return Decision.KEEP
-        if (is_current or is_parent) and session.is_young(now=now, grace=policy.replay_grace):
+        # A row that lacks a token's key has lost it. What it has is not handed out: that would unbind the session.
+        has_lost_the_key = token.key_thumbprint is not None and session.token.key_thumbprint is None
+        is_young = not has_lost_the_key and session.is_young(now=now, grace=policy.replay_grace)
+        if (is_current or is_parent) and is_young:
             return Decision.REPEAT
         if is_current:
             return Decision.ROTATE

@@ -119,7 +119,9 @@ def rotate(
             key_thumbprint=key,
         )
     # The first refresh after a sign-in always rotates; so does whoever knows from the row that the grace is over.
-    minds_the_grace = replaces == token.generation != FIRST_GENERATION and policy.replay_grace > 0
+    # A row that has lost its key has nothing to repeat.
+    is_in_step = replaces == token.generation != FIRST_GENERATION and held_key == token.key_thumbprint
+    minds_the_grace = is_in_step and policy.replay_grace > 0
     return Rotation(
         presented=token,
         successor=successor,

@@ -80,7 +80,7 @@ def decisions(key: str | None, held_key: str | None, proven: str | None, policy:
         (KEY, KEY, "other key by DPoP", NOTHING),
         (KEY, KEY, None, NOTHING),
         # A store that has lost the binding does not unbind a token.
-        (KEY, None, "key", BY_GENERATION),
+        (KEY, None, "key", (ROTATE, ROTATE, RECOVER, RECOVER, REUSE, REUSE, HEAL, HEAL)),
         (KEY, None, None, NOTHING),
         (KEY, None, "other key", NOTHING),
         # A token from before the binding wants the key, and shows that there are two if it comes too late without.
@@ -283,6 +283,14 @@ def test_the_key_of_a_successor(
     )
 
     assert (rotation.held_key, rotation.successor.key_thumbprint) == (held_key, expected)
+
+
+@pytest.mark.parametrize(("held_key", "excludes"), [(KEY, True), (None, False)])
+def test_a_store_that_lost_the_key_is_given_it_within_the_grace(held_key: str | None, *, excludes: bool) -> None:
+    """What it would repeat is unbound."""
+    rotation = rotate(token(KEY), now=START, policy=OFF, replaces=3, held_key=held_key, proven=proof("key"))
+
+    assert (len(rotation.unless_rotated_in) > 0) is excludes
 
 
 @pytest.mark.parametrize(
