@@ -1,6 +1,7 @@
 """What must hold does, and every check can fail: each wrong rule and store is caught by the checks meant for it."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -9,12 +10,13 @@ from domain.model.sessions import SessionPolicy
 from infrastructure.two_places import RotationsInTwoPlaces
 from tests.fakes.sessions import FakeSessions
 from tests.figures import Figures
-from tests.simulation import checks
+from tests.simulation import bindings, checks
 from tests.simulation.conftest import STRESS
 from tests.simulation.interleavings import Explorer, stolen_worlds
 from tests.simulation.lifecycles import Lifecycles
 from tests.wrong import rules, stores
 
+ROOT = Path(__file__).parents[2]
 Check = Callable[[checks.NewStore], int]
 
 POLICIES = {
@@ -27,6 +29,8 @@ POLICIES = {
 CHECKS: list[Check] = [
     checks.tabs,
     checks.thieves,
+    checks.bindings,
+    checks.lost_bindings,
     checks.races,
     checks.one_second,
     checks.one_grace,
@@ -63,6 +67,35 @@ def test_client_and_thief_are_never_both_served_again_after_they_part(
         f"{layers[-1].interleavings:,} in {sum(layer.states for layer in layers):,} states",
     )
     assert len(layers) == steps
+
+
+@pytest.mark.parametrize("policy", bindings.POLICIES)
+def test_a_bound_session_is_served_for_its_key_alone(policy: str, figures: Figures) -> None:
+    """With a thief who has no key, one of their own, or for a while the device's as well, in every order.
+
+    Client and thief are never both served again after they part, whoever binds first; and whoever is refused with a
+    token of theirs, later than the grace, ends the session.
+    """
+    steps = 5 if STRESS else 3
+    taken = bindings.robbed(FakeSessions(), steps, policy).taken
+    figures.add(f"orders of device and thief that may bind, {steps} steps, {policy}", f"{taken:,}")
+
+
+def test_a_bound_session_stays_bound_whatever_is_lost(figures: Figures) -> None:
+    """Rows that fall back or are lost, settings that change to any other, between any two steps."""
+    steps = 5 if STRESS else 3
+    taken = bindings.robbed_and_broken(FakeSessions(), steps).taken
+    figures.add(f"orders of device and thief that may bind, lost rows, changed settings, {steps} steps", f"{taken:,}")
+
+
+def test_a_device_alone_loses_its_session_only_as_is_documented(figures: Figures) -> None:
+    """Without presence it is told so, and goes on when it proves its key."""
+    steps = 6 if STRESS else 4
+    histories = bindings.alone(FakeSessions(), steps)
+    figures.add(f"orders of a device alone that may bind, {steps} steps", f"{histories.taken:,}")
+    page = " ".join((ROOT / "docs/reliability.md").read_text(encoding="utf-8").split())
+    assert len(histories.ended_alone) == 3
+    assert [reason for reason in histories.ended_alone if reason not in page] == []
 
 
 @pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
@@ -126,6 +159,28 @@ CAUGHT_BY: dict[type[FakeSessions], tuple[Check, ...]] = {
     rules.TakesReuseForALostAnswer: (checks.interleavings, checks.thieves),
     rules.SharesWithAThief: (checks.interleavings, checks.one_second),
     rules.RefusesReuseAlone: (checks.interleavings, checks.one_second),
+    rules.AsksForNoKey: (checks.bindings,),
+    rules.BelievesAnyKey: (checks.bindings,),
+    rules.BelievesAnotherSessionsPresence: (checks.bindings,),
+    rules.AsksTheTokenAlone: (checks.bindings,),
+    rules.AsksTheRowAlone: (checks.lost_bindings,),
+    rules.EndsWhateverLacksItsKey: (checks.bindings,),
+    rules.CallsAMissingKeyTheEnd: (checks.lost_bindings,),
+    rules.ForgivesWhatWasLeftBehind: (checks.bindings,),
+    rules.ForgivesAReplacedKey: (checks.bindings,),
+    rules.EndsATabThatWasNotTold: (checks.bindings,),
+    rules.HandsOutUnboundTokens: (checks.lost_bindings,),
+    rules.HealsNoOtherKey: (checks.lost_bindings,),
+    rules.RequiresNothing: (checks.bindings,),
+    rules.RequiresABindingOfTokensAlone: (checks.lost_bindings,),
+    rules.RepeatsNothingUnbound: (checks.lost_bindings,),
+    rules.ReplacesKeysUnasked: (checks.bindings,),
+    rules.ReplacesKeysForEver: (checks.bindings,),
+    rules.EndsByAnyPresence: (checks.bindings,),
+    stores.StepsOfAnotherKey: (checks.lost_bindings,),
+    stores.ForgetsTheKey: (checks.bindings,),
+    stores.RestoresUnbound: (checks.lost_bindings,),
+    stores.KeepsTheFirstKey: (checks.bindings,),
     stores.StepsFromAnyGeneration: (checks.interleavings, checks.one_second),
     stores.StepsFromAnyOlderGeneration: (checks.interleavings, checks.one_second),
     stores.StepsWhileYoung: (checks.interleavings, checks.one_grace),
