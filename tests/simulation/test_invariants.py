@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from domain.model.errors import NuovoError
-from domain.model.sessions import SessionPolicy
+from domain.model.sessions import SessionPolicy, rotate
+from domain.use_cases import refresh_access_token
 from infrastructure.two_places import RotationsInTwoPlaces
 from tests.fakes.sessions import FakeSessions
 from tests.figures import Figures
@@ -225,6 +226,25 @@ def test_a_step_that_asks_for_no_user_is_caught(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(RotationsInTwoPlaces, "rotate", lambda step, rotation: step._sessions.rotate(rotation))
     with pytest.raises(AssertionError):
         checks.disabled(FakeSessions)
+
+
+@pytest.mark.parametrize(
+    ("part", "wrong"),
+    [
+        # Nearly every token is traded without a look at the row: whoever has no key must not get there.
+        ("may_rotate_unseen", lambda *_, **__: True),
+        # The key that was proven is not written.
+        ("rotate", lambda token, **others: rotate(token, **(others | {"proven": None}))),
+        # What the row says of the key is not minded.
+        ("rotate", lambda token, **others: rotate(token, **(others | {"held_key": None}))),
+    ],
+)
+def test_a_refresh_that_forgets_the_key_is_caught(
+    part: str, wrong: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refresh_access_token, part, wrong)
+    with pytest.raises((AssertionError, NuovoError)):
+        checks.bindings(FakeSessions)
 
 
 def test_every_check_is_used() -> None:
