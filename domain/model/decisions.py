@@ -110,12 +110,14 @@ class Standing:
             return Decision.HEAL
         is_current = session.token.generation == generation
         is_parent = session.parent_generation == generation
+        # A row that lacks a token's key has lost the rotation that bound it. What it has would unbind the session.
+        has_lost_the_key = token.key_thumbprint is not None and session.token.key_thumbprint is None
+        span = max(policy.replay_grace, policy.lost_answer_recovery)
+        if has_lost_the_key and (is_current or (is_parent and session.rotated_within(span, now=now))):
+            return Decision.HEAL
         if is_current and not policy.rotation:
             return Decision.KEEP
-        # A row that lacks a token's key has lost it. What it has is not handed out: that would unbind the session.
-        has_lost_the_key = token.key_thumbprint is not None and session.token.key_thumbprint is None
-        is_young = not has_lost_the_key and session.is_young(now=now, grace=policy.replay_grace)
-        if (is_current or is_parent) and is_young:
+        if (is_current or is_parent) and session.is_young(now=now, grace=policy.replay_grace):
             return Decision.REPEAT
         if is_current:
             return Decision.ROTATE

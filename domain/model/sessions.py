@@ -79,8 +79,9 @@ class Rotation:
 
     @property
     def lost_generations(self) -> int:
-        """How many rotations the store has lost, as this step proves: the token went further than the store."""
-        return max(0, self.presented.generation - (self.replaces or 0))
+        """How many rotations the store has lost, as this step proves: the token is further, or it alone is bound."""
+        has_lost_the_key = self.held_key is None and self.presented.key_thumbprint is not None
+        return max(int(has_lost_the_key), self.presented.generation - (self.replaces or 0))
 
     @property
     def kept_until(self) -> int:

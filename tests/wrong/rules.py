@@ -453,7 +453,7 @@ class HandsOutUnboundTokens(WronglyRuled):
         self, standing: Standing, token: RefreshToken, now: int, policy: SessionPolicy, proven: Proof
     ) -> Decision:
         decision = standing.decide(token, now=now, policy=policy, proven=proven)
-        if decision in (Decision.ROTATE, Decision.RECOVER) and token.key_thumbprint and not standing.held_key:
+        if decision is Decision.HEAL and token.key_thumbprint and standing.session and not standing.held_key:
             bearer = replace(token, key_thumbprint=None)
             return standing.decide(bearer, now=now, policy=policy, proven=proven)
         return decision

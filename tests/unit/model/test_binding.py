@@ -16,6 +16,7 @@ HEAL, KEEP, UNPROVEN, REFUSE = Decision.HEAL, Decision.KEEP, Decision.UNPROVEN, 
 OFF = SessionPolicy()
 OFFER, REQUIRE = (replace(OFF, device_binding=DeviceBinding(name)) for name in ("offer", "require"))
 REBINDING = replace(OFFER, rebinding=True)
+DAY = 86_400
 PRESENTED = {
     "current": (3, 300),
     "current, young": (3, 30),
@@ -80,7 +81,7 @@ def decisions(key: str | None, held_key: str | None, proven: str | None, policy:
         (KEY, KEY, "other key by DPoP", NOTHING),
         (KEY, KEY, None, NOTHING),
         # A store that has lost the binding does not unbind a token.
-        (KEY, None, "key", (ROTATE, ROTATE, RECOVER, RECOVER, REUSE, REUSE, HEAL, HEAL)),
+        (KEY, None, "key", (HEAL, HEAL, HEAL, HEAL, REUSE, REUSE, HEAL, HEAL)),
         (KEY, None, None, NOTHING),
         (KEY, None, "other key", NOTHING),
         # A token from before the binding wants the key, and shows that there are two if it comes too late without.
@@ -168,6 +169,8 @@ def test_without_rotation_a_bound_token_needs_its_key(proven: str | None, expect
     policy = replace(OFF, rotation=False)
 
     assert standing(KEY).decide(token(KEY), now=START, policy=policy, proven=proof(proven)) is expected
+    if expected is KEEP:
+        assert standing(None).decide(token(KEY), now=START, policy=policy, proven=proof(proven)) is HEAL
 
 
 @pytest.mark.parametrize(
@@ -291,6 +294,14 @@ def test_a_store_that_lost_the_key_is_given_it_within_the_grace(held_key: str | 
     rotation = rotate(token(KEY), now=START, policy=OFF, replaces=3, held_key=held_key, proven=proof("key"))
 
     assert (len(rotation.unless_rotated_in) > 0) is excludes
+    assert rotation.lost_generations == (0 if excludes else 1)
+
+
+@pytest.mark.parametrize(("later", "expected"), [(DAY, HEAL), (DAY + 1, REUSE)])
+def test_the_parent_is_healed_of_a_lost_key_as_long_as_it_is_recovered(later: int, expected: Decision) -> None:
+    now = ROW.token.issued_at + later
+
+    assert standing(None).decide(token(KEY, 2), now=now, policy=OFF, proven=proof("key")) is expected
 
 
 @pytest.mark.parametrize(
