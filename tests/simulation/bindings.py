@@ -165,7 +165,8 @@ class Asked:
         is_young = row is not None and row.is_young(now=self.world.now, grace=policy.replay_grace)
         if self.is_its_holder and not self.keys - {self.key}:
             is_required = policy.device_binding is DeviceBinding.REQUIRE and self.key is None
-            if not (is_required and may_bind) or (is_young and row and self.held.generation >= row.parent_generation):
+            is_repeated = row is not None and self.held.generation in (row.token.generation, row.parent_generation)
+            if not (is_required and may_bind) or (is_young and is_repeated):
                 self.fail("the holder of the key is refused")
         elif self.is_its_holder and not is_young:
             self.fail("two have the session, and it goes on")
