@@ -34,10 +34,16 @@ class AuthlibDPoP(DPoP):
     algorithms = ALGORITHMS
 
     def __init__(self, keys: KeyRing, clock: Clock, *, base: str) -> None:
-        """Take the secrets that sign nonces, and the URL below which clients find the service."""
+        """Take the secrets that sign nonces, and the URL below which clients find the service.
+
+        Raises `ValueError` if that is no URL of HTTP.
+        """
+        url = normalized(base)
+        if url is None:
+            raise ValueError("the base of proofs must be a URL of HTTP")
         self._nonces = keys.of_type(_NONCE_TYPE)
         self._clock = clock
-        self._base = (normalized(base) or base).rstrip("/")
+        self._base = url.rstrip("/")
         self._newest = (-1, "")
 
     def nonce(self) -> str:

@@ -266,3 +266,5 @@ def test_proofs_are_for_the_public_url(base: str, url: str) -> None:
 )  # fmt: skip
 def test_what_is_no_url_of_http_is_none(url: str) -> None:
     assert normalized(url) is None
+    with pytest.raises(ValueError, match="must be a URL"):
+        authlib(FakeClock(), base=url)

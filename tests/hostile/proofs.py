@@ -97,6 +97,9 @@ def member_cases(nonce: str) -> Iterator[Named]:
             yield f"{kind}: jwk {str(value)[:20]!r}", with_jwk(holder, value, nonce)
 
 
+COSTLY = "an exponent as large as its modulus"
+
+
 def key_cases(nonce: str) -> Iterator[Named]:
     """Keys that are weak, costly, on no curve or on another one."""
     zero = part(bytes(32))
@@ -111,6 +114,7 @@ def key_cases(nonce: str) -> Iterator[Named]:
             weak = KeyHolder(algorithm, rsa_key(bits, exponent))
             yield f"RSA of {bits} bits, e {exponent}, {algorithm}", weak.prove(METHOD, URL, nonce)
     modulus = rsa_key(2048).public_key.public_numbers().n
+    yield COSTLY, with_jwk(RSA, RSA.jwk | {"e": part((modulus - 2).to_bytes(256))}, nonce)
     for name, number in (("even", modulus + 1), ("of ones alone", 2**2048 - 1), ("a power of two", 2**2047)):
         yield f"a modulus that is {name}", with_jwk(RSA, RSA.jwk | {"n": part(number.to_bytes(256))}, nonce)
 

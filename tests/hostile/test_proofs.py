@@ -4,7 +4,8 @@ Each is refused as no proof, never for its nonce alone, opens no connection and 
 any log or answer.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -19,16 +20,19 @@ from tests.fakes.dpop import BASE
 from tests.hostile.audit import watched
 from tests.hostile.conftest import Target
 from tests.hostile.forge import REFRESH, SECRET
-from tests.hostile.proofs import ADA, GROUPS, METHOD, PATH, URL, Named, every_proof, proofs
+from tests.hostile.proofs import ADA, COSTLY, GROUPS, METHOD, PATH, URL, Named, every_proof, proofs
+from tests.hostile.test_token_work import seconds
 from tests.hostile.test_tokens import shared_text
 from tests.hostile.wire import exchange, request_bytes
 from tests.hostile.wsgi import ask, on_the_wire
 from tests.http.contract import failure
-from tests.key_holder import KeyHolder, hash_of
-from tests.wrong.provers import ByTheBook, careless_readers
+from tests.key_holder import KeyHolder, hash_of, rsa_key
+from tests.wrong.provers import ByTheBook, TakesAnyExponent, careless_readers
 
 EACH_GROUP = pytest.mark.parametrize("group", GROUPS)
 TOKEN = "one.two.three"
+TIMES_AS_LONG = 4
+"""What is too long for a proof. An exponent as large as the modulus takes seven times as long."""
 
 
 def strict_dpop() -> AuthlibDPoP:
@@ -142,6 +146,29 @@ def test_the_catalogue_catches_a_careless_reader(careless: type[ByTheBook]) -> N
     reader = careless()
     reader.verify(ADA.prove(METHOD, URL, reader.nonce()), method=METHOD, path=PATH)
     assert next(every_complaint(reader), None) is not None
+
+
+def too_slow(dpop: DPoP, cases: Iterable[Named]) -> list[Named]:
+    """Return the proofs that take much longer than an honest one of the largest key, by the best of several tries."""
+
+    def refused(text: str) -> None:
+        with suppress(InvalidProofError):
+            dpop.verify(text, method=METHOD, path=PATH)
+
+    honest = KeyHolder("PS256", rsa_key(4096)).prove(METHOD, URL, dpop.nonce())
+    bound = TIMES_AS_LONG * seconds(refused, honest)
+    return [(name, text) for name, text in cases if seconds(refused, text) > bound]
+
+
+@EACH_GROUP
+def test_no_proof_takes_longer(group: str) -> None:
+    dpop = strict_dpop()
+    assert too_slow(dpop, proofs(group, dpop.nonce())) == []
+
+
+def test_a_reader_of_costly_keys_is_caught() -> None:
+    careless = TakesAnyExponent()
+    assert [name for name, _ in too_slow(careless, proofs("keys", careless.nonce()))] == [COSTLY]
 
 
 def test_two_headers_on_the_wire_are_refused(nuovo: Nuovo) -> None:
