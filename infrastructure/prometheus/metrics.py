@@ -57,6 +57,7 @@ class PrometheusMetrics:
         )
         self._started = Counter("nuovo_sessions_started", "Sessions started, by whom.", ("actor",), registry=own)
         self._ended = Counter("nuovo_sessions_ended", "Live sessions ended, by reason.", ("reason",), registry=own)
+        self._bound = Counter("nuovo_sessions_bound", "Sessions bound to a key of their device.", registry=own)
         self._refused = Counter(
             "nuovo_credentials_refused",
             "Access tokens and service credentials refused, by cause.",
@@ -130,11 +131,13 @@ class PrometheusMetrics:
         """Return what notes that a statement of `database` failed: what that means, and the database's own code."""
         return lambda kind, code: self._errors.labels(database, kind, code).inc()
 
-    def _counter_of(self, event: SecurityEvent) -> Counter:
+    def _counter_of(self, event: SecurityEvent) -> Counter:  # noqa: PLR0911  one for each kind
         cause = "" if event.cause is None else event.cause.value
         match event.happening:
             case Happening.STARTED:
                 return self._started.labels(str(event.actor))
+            case Happening.BOUND:
+                return self._bound
             case Happening.ENDED:
                 return self._ended.labels(cause)
             case Happening.ALL_ENDED | Happening.EVERYBODY_ENDED:
