@@ -89,7 +89,7 @@ def decisions(key: str | None, held_key: str | None, proven: str | None, policy:
         (None, KEY, None, LEFT_BEHIND),
         (None, KEY, "key elsewhere", LEFT_BEHIND),
         (None, KEY, "other key", LEFT_BEHIND),
-        # So does one of another key than a failover has left in the row; but what was signed later than the store knows counts.
+        # So does one of another key than a failover has left; but what was signed later than the store knows counts.
         (KEY, OTHER_KEY, "key", FURTHER),
         (KEY, OTHER_KEY, "key by DPoP", FURTHER),
         (KEY, OTHER_KEY, "other key", NOTHING),
