@@ -102,11 +102,9 @@ class BindDevice:
     def _takes(self, token: RefreshToken, device: DeviceSession, shown: ProvenKey | None) -> bool:
         """Tell whether the session may be served with this key, as far as can be known of it and of what is `shown`."""
         bound_to = token.key_thumbprint or self._held_key(token)
-        if bound_to is not None and not self.policy.rebinding:
-            return bound_to == device.thumbprint
-        if bound_to == device.thumbprint or shown is None or shown.session_id != token.session_id:
-            return True
-        return shown.thumbprint == device.thumbprint
+        if bound_to is None and shown is not None and shown.names(token.session_id):
+            bound_to = shown.thumbprint
+        return bound_to in (None, device.thumbprint)
 
     def _held_key(self, token: RefreshToken) -> str | None:
         """Return to which key the session of an unbound token is bound by now: the answer that says so may be lost.

@@ -328,25 +328,6 @@ def test_the_same_registration_may_be_repeated(browser: Browser) -> None:
     assert browser.register(device, offer).json == first.json
 
 
-def test_with_rebinding_a_refusal_carries_the_offer_and_another_key_takes_over(
-    make_client: Callable[..., TestClient], service: FakeService, browser: Browser
-) -> None:
-    service.policy = replace(POLICY, rebinding=True)
-    browser.client = make_client()
-    bind(browser, service)
-    browser.cookies.pop(PRESENCE)
-    refused = browser.refresh()
-    assert refused.content == NOT_PROVEN
-    offer = refused.headers["Secure-Session-Registration"].partition('challenge="')[2].removesuffix('"')
-    assert set(browser.cookies) == {COOKIE, OFFERED}
-    assert "Secure-Session-Registration" not in browser.refresh().headers  # not twice within moments
-    device = Device()
-    assert browser.register(device, offer).status_code == 200
-    service.clock.advance(GRACE + 1)
-    assert browser.refresh().status_code == 200
-    assert service.tokens.read_refresh_token(browser.cookies[COOKIE]).key_thumbprint == device.thumbprint
-
-
 def test_required_binding_is_offered_with_the_refusal(
     make_client: Callable[..., TestClient], service: FakeService, browser: Browser
 ) -> None:
@@ -357,6 +338,8 @@ def test_required_binding_is_offered_with_the_refusal(
     refused = browser.refresh()
     assert refused.content == NOT_PROVEN
     offer = refused.headers["Secure-Session-Registration"].partition('challenge="')[2].removesuffix('"')
+    assert set(browser.cookies) == {COOKIE, OFFERED}
+    assert "Secure-Session-Registration" not in browser.refresh().headers  # not twice within moments
     browser.register(Device(), offer)
     assert browser.refresh().status_code == 200
 

@@ -29,8 +29,8 @@ class Away(FakeSessions):
 class Bound:
     """A session that is bound to a device, or not yet, and a token of it."""
 
-    def __init__(self, *, bound: bool, rebinding: bool = False) -> None:
-        self.service = FakeService(policy=SessionPolicy(device_binding=DeviceBinding.OFFER, rebinding=rebinding))
+    def __init__(self, *, bound: bool) -> None:
+        self.service = FakeService(policy=SessionPolicy(device_binding=DeviceBinding.OFFER))
         self.device = Device()
         pair = self.service.sign_in()
         self.session_id, self.token = pair.session_id, str(pair.refresh_token)
@@ -59,29 +59,20 @@ def takes(bind: BindDevice, bound: Bound, known: DeviceSession, shown: ProvenKey
         return True
 
 
-@pytest.mark.parametrize("rebinding", [False, True])
-def test_the_key_that_the_token_names_is_taken(rebinding: bool) -> None:
-    bound = Bound(bound=True, rebinding=rebinding)
-    assert takes(bound.service.bind, bound, bound.known)
-    assert takes(bound.service.bind, bound, bound.known, bound.shown)
-
-
-@pytest.mark.parametrize("rebinding", [False, True])
-def test_the_key_that_the_token_names_is_taken_whatever_else_is_shown(rebinding: bool) -> None:
+def test_the_key_that_the_token_names_is_taken_whatever_else_is_shown() -> None:
     """Else two keys of one browser could end each other, and leave it none."""
-    bound = Bound(bound=True, rebinding=rebinding)
+    bound = Bound(bound=True)
     other = ProvenKey(thumbprint=Device().thumbprint, session_id=bound.session_id)
-    assert takes(bound.service.bind, bound, bound.known, other)
+    for shown in (None, bound.shown, other):
+        assert takes(bound.service.bind, bound, bound.known, shown)
 
 
-@pytest.mark.parametrize(("rebinding", "taken"), [(False, False), (True, True)])
-def test_another_key_than_the_tokens_is_taken_only_where_sessions_may_be_bound_anew(
-    rebinding: bool, taken: bool
-) -> None:
-    bound = Bound(bound=True, rebinding=rebinding)
-    other = bound.registered(Device())
-    assert takes(bound.service.bind, bound, other) is taken
-    assert not takes(bound.service.bind, bound, other, bound.shown)
+def test_another_key_than_the_tokens_is_over() -> None:
+    bound = Bound(bound=True)
+    other = Device()
+    known = bound.registered(other)
+    for shown in (None, bound.shown, ProvenKey(thumbprint=other.thumbprint, session_id=bound.session_id)):
+        assert not takes(bound.service.bind, bound, known, shown)
 
 
 def test_any_key_of_an_unbound_session_is_taken_unless_another_is_shown() -> None:
