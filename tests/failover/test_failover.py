@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from statistics import median
 
 import pytest
 
@@ -80,19 +81,23 @@ def test_the_primary_goes_under_traffic(happening: Break, figures: Figures) -> N
     """Killed, paused, cut off from the other servers but not from its clients, or sent to the second row."""
     with running() as patroni:
         url = _migrate(patroni)
-        traffic = Traffic(on_postgres(url), on_postgres(url), clients=4, seed=ROUNDS)
+        traffic, gaps = Traffic(on_postgres(url), on_postgres(url), clients=4, seed=ROUNDS), []
         with traffic.running() as account:
+            time.sleep(_BETWEEN)
             for _ in range(ROUNDS):
-                time.sleep(_BETWEEN)
+                account.take_gap()
                 happening(patroni, patroni.primary())
                 patroni.wait_until_whole()
-            time.sleep(_BETWEEN)
+                time.sleep(_BETWEEN)
+                gaps.append(account.take_gap())
         require_no_harm(account)
         counts = account.counts
         figures.add(
             f"PostgreSQL under Patroni: {happening.__name__[1:].replace('_', ' ')}, {ROUNDS} rounds",
             f"{counts['refreshed']:,} refreshes, {counts['ended']:,} endings, {counts['unavailable']:,} answers of 503,"
-            f" 0 false logouts, 0 alive again; longest wait of a client {account.longest_silence:.0f} s",
+            f" 0 false logouts, 0 alive again, {traffic.healed} healed;"
+            f" without service {median(gaps):.1f} s (median) and {max(gaps):.1f} s (longest),"
+            f" longest wait of a client {account.longest_silence:.1f} s",
         )
 
 
