@@ -60,7 +60,7 @@ def create_app(
     With `demo_user`, anybody on this machine is signed in as that user at `/demo`.
     `old_endpoints`, by path, answer in the words of a library that an application moves in from.
     """
-    app = falcon.App(middleware=[] if metrics is None else RequestTimes(metrics.observe_request))
+    app = falcon.App(middleware=[] if metrics is None else RequestTimes(metrics.observe_requests))
     app.add_middleware(_EveryRequest(ClientAddresses(trusted_proxies)))
     if allowed_origins:
         app.add_middleware(Cors(allowed_origins))

@@ -6,7 +6,6 @@ worker has counted outlives it. Without a folder for such files a process answer
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
@@ -23,6 +22,7 @@ from ports.security_log import Happening, SecurityEvent, SecurityLog
 _REQUEST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _STATEMENT_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
+_ROTATED = Happening.ROTATED
 _OUTCOMES = {
     Happening.ADOPTED: "adopted",
     Happening.ROTATED: "rotated",
@@ -63,6 +63,7 @@ class PrometheusMetrics:
             ("credential", "cause"),
             registry=own,
         )
+        self._bound = Counter("nuovo_sessions_bound", "Sessions bound to a key of their device.", registry=own)
         self._requests = Histogram(
             "nuovo_http_request_duration_seconds",
             "Time in the application, by route, method and class of the answer's status.",
@@ -84,7 +85,6 @@ class PrometheusMetrics:
             registry=own,
         )
         self._of_event: dict[object, Counter] = {}
-        self._of_request: dict[tuple[str, str, int], Histogram] = {}
         self._rotated = self._refreshes.labels("rotated", "")
         # A counter that only comes to be when it is first counted hides its first count from Prometheus' `increase`.
         for happening, outcome in _OUTCOMES.items():
@@ -102,7 +102,7 @@ class PrometheusMetrics:
 
     def count(self, event: SecurityEvent) -> None:
         """Count what happened to a session or at the door."""
-        if event.happening is Happening.ROTATED:  # nearly always, so without a look at the rest
+        if event.happening is _ROTATED:  # nearly always, so without a look at the rest
             self._rotated.inc()
             return
         key = (event.happening, event.cause, event.actor)
@@ -114,13 +114,9 @@ class PrometheusMetrics:
         if event.lost_generations:
             self._lost_generations.inc(event.lost_generations)
 
-    def observe_request(self, route: str, method: str, status: int, seconds: float) -> None:
-        """Note how long an answer took."""
-        key = (route, method, status // 100)
-        histogram = self._of_request.get(key)
-        if histogram is None:
-            histogram = self._of_request[key] = self._requests.labels(route, method, f"{status // 100}xx")
-        histogram.observe(seconds)
+    def observe_requests(self, route: str, method: str, status: int) -> Callable[[float], None]:
+        """Return what notes how long such an answer took, in seconds."""
+        return self._requests.labels(route, method, f"{status // 100}xx").observe
 
     def observe_statements(self, database: str) -> Callable[[float], None]:
         """Return what notes how long a statement of `database` took, in seconds."""
@@ -135,6 +131,8 @@ class PrometheusMetrics:
         match event.happening:
             case Happening.STARTED:
                 return self._started.labels(str(event.actor))
+            case Happening.BOUND:
+                return self._bound
             case Happening.ENDED:
                 return self._ended.labels(cause)
             case Happening.ALL_ENDED | Happening.EVERYBODY_ENDED:
@@ -157,8 +155,10 @@ class CountingSecurityLog(SecurityLog):
 
     def record(self, event: SecurityEvent) -> None:
         """Count `event`, and hand it on."""
-        with suppress(Exception):  # an answer depends on no figure
+        try:  # noqa: SIM105  an answer depends on no figure, and `suppress` takes as long as the count
             self._metrics.count(event)
+        except Exception:  # noqa: BLE001, S110
+            pass
         self._log.record(event)
 
 
