@@ -138,10 +138,9 @@ class PrometheusMetrics:
             case Happening.ALL_ENDED | Happening.EVERYBODY_ENDED:
                 kind = event.actor.kind if event.actor else None
                 return self._ended.labels("" if kind is None else RevocationReason.ended_by(kind).value)
-            case Happening.ACCESS_REFUSED:
-                return self._refused.labels("access_token", cause)
-            case Happening.SERVICE_REFUSED:
-                return self._refused.labels("service", cause)
+            case Happening.ACCESS_REFUSED | Happening.SERVICE_REFUSED as refused:
+                credential = "service" if refused is Happening.SERVICE_REFUSED else "access_token"
+                return self._refused.labels(credential, cause)
             case refresh:
                 return self._refreshes.labels(_OUTCOMES[refresh], cause)
 

@@ -175,12 +175,12 @@ def _holding_steps(url: str) -> Iterator[None]:
         return
     servers = [redis.Redis(*node, socket_timeout=10) for node in Address.parse(url).nodes]
     for server in servers:
-        server.execute_command("CLIENT", "PAUSE", 30_000, "WRITE")
+        server.client_pause(30_000, all=False)
     try:
         yield
     finally:
         for server in servers:
-            server.execute_command("CLIENT", "UNPAUSE")
+            server.client_unpause()
             server.close()
 
 
