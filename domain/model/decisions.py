@@ -39,9 +39,8 @@ def is_proven(
 
     An unbound session needs no proof, unless the policy wants every session bound after its first rotation.
     """
-    keys = {token.key_thumbprint, held_key} - {None}
-    if keys:
-        return proven is not None and keys == {proven.thumbprint}
+    if token.key_thumbprint is not None or held_key is not None:
+        return proven is not None and {token.key_thumbprint, held_key} <= {proven.thumbprint, None}
     if policy.device_binding is not DeviceBinding.REQUIRE or token.generation <= FIRST_GENERATION:
         return True
     return proven is not None and proven.session_id == token.session_id

@@ -111,12 +111,18 @@ def rotate(
     successor = token
     if policy.rotation or (replaces or 0) > token.generation:
         ends_at = min(token.ends_at, token.started_at + policy.session_ttl)
-        successor = replace(
-            token,
+        successor = RefreshToken(  # `dataclasses.replace` would take longer than all the rest of this
+            session_id=token.session_id,
+            user_id=token.user_id,
             generation=max(token.generation, replaces or 0) + 1,
+            started_at=token.started_at,
+            ends_at=token.ends_at,
             issued_at=now,
             expires_at=min(now + policy.refresh_token_ttl, ends_at),
-            key_thumbprint=_key_after(token, policy, held_key, proven),
+            remember=token.remember,
+            key_thumbprint=(token.key_thumbprint or held_key)
+            if proven is None
+            else _key_after(token, policy, held_key, proven),
         )
     # The first refresh after a sign-in always rotates; so does whoever knows from the row that the grace is over.
     minds_the_grace = replaces == token.generation != FIRST_GENERATION and policy.replay_grace > 0
@@ -131,11 +137,9 @@ def rotate(
     )
 
 
-def _key_after(
-    token: RefreshToken, policy: SessionPolicy, held_key: str | None, proven: ProvenKey | None
-) -> str | None:
+def _key_after(token: RefreshToken, policy: SessionPolicy, held_key: str | None, proven: ProvenKey) -> str | None:
     known = token.key_thumbprint or held_key
-    if proven is None or proven.session_id != token.session_id:
+    if proven.session_id != token.session_id:
         return known
     # Whoever may not bind does not get here with another key than the session's.
     return proven.thumbprint if known or policy.device_binding is not DeviceBinding.OFF else None
