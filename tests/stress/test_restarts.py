@@ -137,6 +137,7 @@ def test_a_stop_answers_all_that_was_accepted(nuovo: Nuovo, where: str, prepared
             nuovo.terminate()
             nuovo.await_log("Handling signal: term")
             time.sleep(0.2)
+            assert statuses == [], "all of them are held"
         for thread in threads:
             thread.join()
         assert nuovo.wait() == 0
