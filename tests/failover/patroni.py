@@ -24,6 +24,7 @@ import psutil
 import psycopg
 
 from tests.failover.proxy import Wire
+from tests.failover.watchdog import Watchdog
 from tests.redis.servers import free_port
 
 NODES = 3
@@ -68,6 +69,17 @@ def until(holds: Callable[[], Any], what: str, *, patience: float = _PATIENCE) -
         time.sleep(0.05)
 
 
+def _with_device(configuration: str, device: Path) -> str:
+    """Return the configuration that refuses to lead without a watchdog, which is a pipe."""
+    for written, meant in {
+        "mode: automatic": "mode: required",
+        "device: /dev/watchdog": f"device: {device}\n  driver: testing",
+    }.items():
+        assert written in configuration
+        configuration = configuration.replace(written, meant)
+    return configuration
+
+
 class Node:
     """A Patroni and its PostgreSQL."""
 
@@ -77,6 +89,7 @@ class Node:
         # Clients reach it directly; the other servers, and it the etcd, by wires.
         self._wires = {"etcd": Wire(etcd), "postgres": Wire(self.port), "api": Wire(self._api)}
         self._root, self._data = root, root / name
+        self.watchdog: Watchdog | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._frozen: list[psutil.Process] = []
         (bin_dir,) = sorted(_PROGRAMS.glob("*/bin"))[-1:]
@@ -101,7 +114,15 @@ class Node:
             "PATRONI_REPLICATION_PASSWORD": _PASSWORD,
         }
 
+    def watch(self) -> None:
+        """Give it a watchdog."""
+        self.watchdog = Watchdog(self._root / f"{self.name}.watchdog", self.kill)
+
     def start(self, configuration: Path) -> None:
+        if self.watchdog is not None:
+            text = configuration.read_text(encoding="utf-8")
+            configuration = self._root / f"{self.name}.yml"
+            configuration.write_text(_with_device(text, self._root / f"{self.name}.watchdog"), encoding="utf-8")
         with (self._root / f"{self.name}.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [_python(), "-S", "-m", "patroni", str(configuration)],
@@ -180,6 +201,8 @@ class Node:
             wire.mend()
 
     def close(self) -> None:
+        if self.watchdog is not None:
+            self.watchdog.close()
         for wire in self._wires.values():
             wire.close()
 
@@ -190,7 +213,7 @@ class Node:
 class Patroni:
     """The nodes, and the etcd that they agree by."""
 
-    def __init__(self, **settings: object) -> None:
+    def __init__(self, *, has_watchdogs: bool = False, **settings: object) -> None:
         self._root = Path(tempfile.mkdtemp(prefix="nuovo-patroni-"))
         self._root.chmod(0o755)
         if _USER is not None:
@@ -199,6 +222,9 @@ class Patroni:
         self._etcd: subprocess.Popen[bytes] | None = None
         libraries = _libraries(self._root)
         self.nodes = [Node(f"node{number}", self._root, self._etcd_port, libraries) for number in range(NODES)]
+        if has_watchdogs:
+            for node in self.nodes:
+                node.watch()
         self._configuration = self._root / "patroni.yml"
         self._settings = _FASTER | settings
 
@@ -282,8 +308,8 @@ class Patroni:
 
 
 @contextmanager
-def running(**settings: object) -> Iterator[Patroni]:
-    patroni = Patroni(**settings)
+def running(*, has_watchdogs: bool = False, **settings: object) -> Iterator[Patroni]:
+    patroni = Patroni(has_watchdogs=has_watchdogs, **settings)
     try:
         patroni.create()
         yield patroni

@@ -141,8 +141,18 @@ def test_a_primary_that_was_replaced_while_it_stood_still_serves_nobody(looks: b
     assert hasty > 0
 
 
-def _served_by_the_past(*, waits: bool, looks: bool) -> int:
-    with running() as patroni:
+@pytest.mark.parametrize("looks", [True, False], ids=["a look", "a step"])
+def test_a_watchdog_resets_a_primary_that_stands_still_before_it_is_replaced(looks: bool, figures: Figures) -> None:
+    """So that it serves nobody, whatever rotations wait for. The device is played: the kernel's is not everywhere."""
+    served = _served_by_the_past(waits=False, looks=looks, has_watchdogs=True)
+    figures.add(
+        f"the same with a watchdog (played) and the default: {'look' if looks else 'step'}s", f"{served} served"
+    )
+    assert served == 0
+
+
+def _served_by_the_past(*, waits: bool, looks: bool, has_watchdogs: bool = False) -> int:
+    with running(has_watchdogs=has_watchdogs) as patroni:
         url = _migrate(patroni)
         store = on_postgres(url)
         tokens = [first_token("ada") for _ in range(CLIENTS)]
@@ -157,6 +167,8 @@ def _served_by_the_past(*, waits: bool, looks: bool) -> int:
 
         old.freeze()
         _promoted(patroni, old)
+        if old.watchdog is not None:
+            assert old.watchdog.fired_at is not None, "it was replaced before it was reset"
         for token in random.sample(tokens, len(tokens)):
             until(partial(_is_revoked, store, token), "a revocation that is confirmed")
         for client in clients:
