@@ -22,6 +22,7 @@ _WARNINGS = frozenset(
         Happening.SERVICE_REFUSED,
         RevocationReason.REUSE,
         RefusalCause.REUSED,
+        RefusalCause.KEY_NOT_PROVEN,
         RefusalCause.UNKNOWN_KEY,
         RefusalCause.BAD_SIGNATURE,
         RefusalCause.BAD_CLAIMS,

@@ -9,6 +9,8 @@ from ports.sessions import Page, Sessions
 from tests.fakes.clock import START
 
 POLICY = SessionPolicy()
+KEY, OTHER_KEY = "K" * 43, "L" * 43
+"""Thumbprints of two keys."""
 WHOLE_LIST = Page(limit=1000)
 
 
@@ -43,7 +45,19 @@ def new_session(
 def next_rotation(session: Session, *, now: int | None = None, policy: SessionPolicy = POLICY) -> Rotation:
     """Return the rotation of the session's current token, as soon as the grace is over unless `now` is given."""
     when = session.token.issued_at + policy.replay_grace + 1 if now is None else now
-    return rotate(session.token, now=when, policy=policy, replaces=session.token.generation)
+    token = session.token
+    return rotate(token, now=when, policy=policy, replaces=token.generation, held_key=token.key_thumbprint)
+
+
+def bound(session: Session, key: str = KEY) -> Session:
+    """Return the session as if it had been bound to `key` by its last rotation."""
+    return replace(session, token=replace(session.token, key_thumbprint=key))
+
+
+def binding_rotation(session: Session, key: str = KEY) -> Rotation:
+    """Return the rotation of the session's current token that binds it to `key`."""
+    rotation = next_rotation(session)
+    return replace(rotation, successor=replace(rotation.successor, key_thumbprint=key))
 
 
 def after_rotations(session: Session, count: int) -> Session:

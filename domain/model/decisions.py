@@ -6,7 +6,7 @@ Every decision compares generations; none compares times of issue.
 from dataclasses import dataclass
 from enum import Enum
 
-from domain.model.proofs import DeviceBinding, ProvenKey
+from domain.model.proofs import DeviceBinding, ProvenKey, key_for
 from domain.model.sessions import CutOff, Session, SessionPolicy
 from domain.model.tokens import FIRST_GENERATION, AccessToken, RefreshToken
 
@@ -32,18 +32,16 @@ class Decision(Enum):
     """The session is bound to a key that was not proven: refuse, and let its own device go on."""
 
 
-def is_proven(
-    token: RefreshToken, proven: ProvenKey | None, *, policy: SessionPolicy, held_key: str | None = None
-) -> bool:
-    """Tell whether the key was proven to which `token` is bound, and `held_key`, if the store holds one.
+def may_rotate_unseen(token: RefreshToken, proven: ProvenKey | None, *, policy: SessionPolicy) -> bool:
+    """Tell whether `token` may be traded by whoever has `proven` a key, if the store holds it as the current one.
 
-    An unbound session needs no proof, unless the policy wants every session bound after its first rotation.
+    The step that is taken then is not taken of a session that is bound to another key than the token.
     """
-    if token.key_thumbprint is not None or held_key is not None:
-        return proven is not None and {token.key_thumbprint, held_key} <= {proven.thumbprint, None}
+    if token.key_thumbprint is not None:
+        return token.key_thumbprint == key_for(token.session_id, proven)
     if policy.device_binding is not DeviceBinding.REQUIRE or token.generation <= FIRST_GENERATION:
         return True
-    return proven is not None and proven.session_id == token.session_id
+    return proven is not None and proven.names(token.session_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,18 +63,22 @@ class Standing:
     ) -> Decision:
         """Return what is to be done with `token`, presented with or without a proof of a key."""
         decision = self._by_generation(token, now=now, policy=policy)
-        held_key = self.held_key
-        if decision is Decision.REFUSE or is_proven(token, proven, policy=policy, held_key=held_key):
+        key, names_session = key_for(token.session_id, proven), proven is not None and proven.names(token.session_id)
+        is_its_holder = token.key_thumbprint in (None, key)
+        # A store that has lost writes has lost the key that was written with them: the token knows better.
+        key_of_session = (decision is Decision.HEAL and token.key_thumbprint) or self.held_key
+        if decision is Decision.REFUSE:
             return decision
-        is_of_session = proven is not None and proven.session_id == token.session_id
-        if is_of_session and self.may_bind(token, now=now, policy=policy):
+        if is_its_holder and key_of_session in (None, key):
+            is_missing = key_of_session is None and self._must_bind(token, decision, policy) and not names_session
+            return Decision.UNPROVEN if is_missing else decision
+        if names_session and decision is not Decision.REUSE and self.may_bind(token, now=now, policy=policy):
             return decision
-        # APPSEC: a session that somebody has bound to a key of theirs is still ended by the other's older token. Only
-        # tokens from before the binding can do that: whoever steals a bound one can end nothing.
-        is_left_behind = decision is Decision.RECOVER and held_key is not None
-        if token.key_thumbprint is None and (decision is Decision.REUSE or is_left_behind):
-            return Decision.REUSE
-        return Decision.UNPROVEN
+        # APPSEC: whoever binds a stolen session to a key of theirs must not switch reuse detection off: the holder of a
+        # token from before ends it. Whoever has stolen a bound token and not its key ends nothing.
+        is_young = self.session is not None and self.session.is_young(now=now, grace=policy.replay_grace)
+        is_late = decision is Decision.REUSE or not is_young
+        return Decision.REUSE if is_its_holder and is_late else Decision.UNPROVEN
 
     @property
     def held_key(self) -> str | None:
@@ -92,6 +94,13 @@ class Standing:
         session = self.session
         return policy.rebinding and session is not None and session.rotated_within(policy.access_token_ttl, now=now)
 
+    def _must_bind(self, token: RefreshToken, decision: Decision, policy: SessionPolicy) -> bool:
+        """Tell whether an unbound session is to be served no more. What was given a moment ago is still repeated."""
+        if policy.device_binding is not DeviceBinding.REQUIRE or decision in (Decision.REPEAT, Decision.REUSE):
+            return False
+        held = 0 if self.session is None else self.session.token.generation
+        return token.key_thumbprint is None and max(held, token.generation) > FIRST_GENERATION
+
     def _by_generation(self, token: RefreshToken, *, now: int, policy: SessionPolicy) -> Decision:  # noqa: PLR0911
         """Return what is to be done with a token of its holder. The order of the lines is the rule."""
         session, generation = self.session, token.generation
@@ -101,6 +110,11 @@ class Standing:
             return Decision.HEAL
         is_current = session.token.generation == generation
         is_parent = session.parent_generation == generation
+        # A row that lacks a token's key has lost the rotation that bound it. What it has would unbind the session.
+        has_lost_the_key = token.key_thumbprint is not None and session.token.key_thumbprint is None
+        span = max(policy.replay_grace, policy.lost_answer_recovery)
+        if has_lost_the_key and (is_current or (is_parent and session.rotated_within(span, now=now))):
+            return Decision.HEAL
         if is_current and not policy.rotation:
             return Decision.KEEP
         if (is_current or is_parent) and session.is_young(now=now, grace=policy.replay_grace):

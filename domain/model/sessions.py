@@ -79,8 +79,9 @@ class Rotation:
 
     @property
     def lost_generations(self) -> int:
-        """How many rotations the store has lost, as this step proves: the token went further than the store."""
-        return max(0, self.presented.generation - (self.replaces or 0))
+        """How many rotations the store has lost, as this step proves: the token is further, or it alone is bound."""
+        has_lost_the_key = self.held_key is None and self.presented.key_thumbprint is not None
+        return max(int(has_lost_the_key), self.presented.generation - (self.replaces or 0))
 
     @property
     def kept_until(self) -> int:
@@ -106,10 +107,13 @@ def rotate(
 
     The successor is one generation above both, and lives for the idle lifetime or to the session's end. It is bound to
     a key that was proven for this session. While rotation is off, a store that has lost what `token` says is given
-    that, and the token stays in use.
+    that, and the token stays in use unless it lacks a key.
     """
+    key = token.key_thumbprint or held_key
+    if proven is not None:
+        key = _key_after(token, policy, held_key, proven)
     successor = token
-    if policy.rotation or (replaces or 0) > token.generation:
+    if policy.rotation or (replaces or 0) > token.generation or key != token.key_thumbprint:
         ends_at = min(token.ends_at, token.started_at + policy.session_ttl)
         successor = RefreshToken(  # `dataclasses.replace` would take longer than all the rest of this
             session_id=token.session_id,
@@ -120,12 +124,12 @@ def rotate(
             issued_at=now,
             expires_at=min(now + policy.refresh_token_ttl, ends_at),
             remember=token.remember,
-            key_thumbprint=(token.key_thumbprint or held_key)
-            if proven is None
-            else _key_after(token, policy, held_key, proven),
+            key_thumbprint=key,
         )
     # The first refresh after a sign-in always rotates; so does whoever knows from the row that the grace is over.
-    minds_the_grace = replaces == token.generation != FIRST_GENERATION and policy.replay_grace > 0
+    # A row that has lost its key has nothing to repeat.
+    is_in_step = replaces == token.generation != FIRST_GENERATION and held_key == token.key_thumbprint
+    minds_the_grace = is_in_step and policy.replay_grace > 0
     return Rotation(
         presented=token,
         successor=successor,
@@ -139,7 +143,7 @@ def rotate(
 
 def _key_after(token: RefreshToken, policy: SessionPolicy, held_key: str | None, proven: ProvenKey) -> str | None:
     known = token.key_thumbprint or held_key
-    if proven.session_id != token.session_id:
+    if not proven.names(token.session_id):
         return known
     # Whoever may not bind does not get here with another key than the session's.
     return proven.thumbprint if known or policy.device_binding is not DeviceBinding.OFF else None
@@ -196,11 +200,15 @@ class Session:
         )
 
     def joined(self, other: "Session") -> "Session":
-        """Return what two stores know of one session: the further generation, and that it is over if either does."""
-        further = self if self.token.generation >= other.token.generation else other
+        """Return what two stores know of one session: the further generation, and that it is over if either does.
+
+        It is bound if it is bound in either: whichever binding a store has missed, it was one.
+        """
+        further, behind = (self, other) if self.token.generation >= other.token.generation else (other, self)
         ended = self if self.revoked_at is not None else other
         return replace(
             further,
+            token=replace(further.token, key_thumbprint=further.token.key_thumbprint or behind.token.key_thumbprint),
             kept_until=max(self.kept_until, other.kept_until),
             device=self.device or other.device,
             claims=self.claims or other.claims,

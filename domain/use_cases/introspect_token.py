@@ -9,6 +9,7 @@ from domain.model.errors import (
     InvalidRefreshTokenError,
     RefreshTokenExpiredError,
 )
+from domain.model.proofs import ProvenKey
 from domain.model.sessions import SessionPolicy
 from domain.model.tokens import AccessToken, RefreshToken
 from ports.clock import Clock
@@ -21,7 +22,9 @@ _WORTHLESS = (InvalidRefreshTokenError, RefreshTokenExpiredError, InvalidAccessT
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntrospectToken:
-    """Say whether a presented token would be accepted at this moment. Looking changes nothing, even if it was reused.
+    """Say whether a presented token would be accepted at this moment, of whoever holds the key that it is bound to.
+
+    Looking changes nothing, even if it was reused.
 
     Raises `StoreUnavailableError`, which says nothing about the token.
     """
@@ -49,8 +52,9 @@ class IntrospectToken:
         now, leeway = self.clock.now(), self.policy.leeway
         token.require_unexpired(now=now, session_ttl=self.policy.session_ttl, leeway=leeway)
         standing = self.sessions.get(token.user_id, token.session_id)
-        decision = standing.decide(token, now=now, policy=self.policy)
-        return None if decision in (Decision.REFUSE, Decision.REUSE) else token
+        holder = None if token.key_thumbprint is None else ProvenKey(thumbprint=token.key_thumbprint)
+        decision = standing.decide(token, now=now, policy=self.policy, proven=holder)
+        return None if decision in (Decision.REFUSE, Decision.REUSE, Decision.UNPROVEN) else token
 
     def _live_access_token(self, presented: str) -> AccessToken | None:
         token = self.tokens.read_access_token(presented)

@@ -6,7 +6,7 @@ from typing import Never
 from domain.model.actors import THE_RULE
 from domain.model.adoption import ForeignToken
 from domain.model.claims import Claims
-from domain.model.decisions import Decision, Standing, is_proven
+from domain.model.decisions import Decision, Standing, may_rotate_unseen
 from domain.model.errors import (
     InvalidRefreshTokenError,
     KeyNotProvenError,
@@ -64,7 +64,7 @@ class RefreshAccessToken:
         now = self.clock.now()
         token, foreign = self.read(presented)
         self._require_unexpired(token, now)
-        if self.policy.rotation and foreign is None and is_proven(token, proven, policy=self.policy):
+        if self.policy.rotation and foreign is None and may_rotate_unseen(token, proven, policy=self.policy):
             # Nearly every request presents the current token of an active user: take the step without asking first.
             rotation = rotate(
                 token,
@@ -153,7 +153,7 @@ class RefreshAccessToken:
         else:
             self.log.record(SecurityEvent.of(Happening.ADOPTED, successor, scheme=adopted.scheme))
         key = successor.key_thumbprint
-        if key is not None and key != rotation.held_key:
+        if key not in (None, rotation.held_key, rotation.presented.key_thumbprint):
             self.log.record(SecurityEvent.of(Happening.BOUND, successor))
         pair = self.issue(successor, claims, now=now, proven=proven, stays_in_use=successor == rotation.presented)
         # Only who has rotated is offered a binding: of eight tabs that refresh at once, one.

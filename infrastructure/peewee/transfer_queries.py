@@ -9,7 +9,7 @@ from infrastructure.peewee.tables import SESSION_COLUMNS, Expression, cut_offs, 
 
 PART = 500
 _COLUMNS: tuple[Expression, ...] = tuple(getattr(sessions, name) for name in SESSION_COLUMNS)
-_STEP = ("generation", "parent_generation", "issued_at", "expires_at", "key_thumbprint")
+_STEP = ("generation", "parent_generation", "issued_at", "expires_at")
 
 
 def next_sessions() -> Expression:
@@ -49,7 +49,9 @@ def adopt() -> Expression:
     joined = {
         getattr(sessions, name): Case(None, [(is_further, excluded(name))], getattr(sessions, name)) for name in _STEP
     }
+    ours, theirs = sessions.key_thumbprint, excluded("key_thumbprint")
     joined |= {
+        ours: Case(None, [(is_further, fn.COALESCE(theirs, ours))], fn.COALESCE(ours, theirs)),
         sessions.kept_until: larger(sessions.kept_until, excluded("kept_until")),
         sessions.device: Case(None, [(sessions.device == "", excluded("device"))], sessions.device),
         sessions.claims: Case(None, [(sessions.claims == "{}", excluded("claims"))], sessions.claims),

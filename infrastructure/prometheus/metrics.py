@@ -58,6 +58,7 @@ class PrometheusMetrics:
         )
         self._started = Counter("nuovo_sessions_started", "Sessions started, by whom.", ("actor",), registry=own)
         self._ended = Counter("nuovo_sessions_ended", "Live sessions ended, by reason.", ("reason",), registry=own)
+        self._bound = Counter("nuovo_sessions_bound", "Sessions bound to a key of their device.", registry=own)
         self._refused = Counter(
             "nuovo_credentials_refused",
             "Access tokens and service credentials refused, by cause.",
@@ -127,7 +128,7 @@ class PrometheusMetrics:
         """Return what notes that a statement of `database` failed: what that means, and the database's own code."""
         return lambda kind, code: self._errors.labels(database, kind, code).inc()
 
-    def _counter_of(self, event: SecurityEvent) -> Counter:
+    def _counter_of(self, event: SecurityEvent) -> Counter:  # noqa: PLR0911  one for each kind
         cause = "" if event.cause is None else event.cause.value
         match event.happening:
             case Happening.STARTED:

@@ -1,5 +1,6 @@
 #!lua
--- Take over what another store knows of a session: a field that is not there is taken, and the further step.
+-- Take over what another store knows of a session: a field that is not there is taken, and the further
+-- step. So no session loses its key, which is a field that only bound ones have.
 -- KEYS: session, the user's sessions, the bucket's holders, purge mark, fence.
 -- ARGV: user, session's identifier, its start, kept_until, generation, how many of the arguments after it are the
 --       step's fields and values; these; then all fields and values.

@@ -1,7 +1,8 @@
 """What every token codec promises. What hostile text may look like is in `tests/hostile`."""
 
+import re
 import warnings
-from base64 import urlsafe_b64encode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -33,7 +34,7 @@ from infrastructure.authlib.keys import (
 )
 from infrastructure.authlib.token_codec import AuthlibTokenCodec
 from ports.token_codec import TokenCodec
-from tests.builders import access_token_of, first_token
+from tests.builders import KEY, access_token_of, first_token
 from tests.fakes.clock import START
 from tests.fakes.token_codec import FakeTokenCodec
 
@@ -151,6 +152,9 @@ applications_claims = st.dictionaries(
 )
 
 
+thumbprints = st.none() | st.from_regex(re.compile(r"\A[A-Za-z0-9_-]{43}\Z", re.ASCII))
+
+
 @st.composite
 def refresh_tokens(draw: st.DrawFn) -> RefreshToken:
     started_at = draw(instants)
@@ -164,6 +168,7 @@ def refresh_tokens(draw: st.DrawFn) -> RefreshToken:
         issued_at=draw(instants),
         expires_at=draw(st.integers(0, ends_at)),
         remember=draw(st.booleans()),
+        key_thumbprint=draw(thumbprints),
     )
 
 
@@ -175,11 +180,20 @@ def test_every_refresh_token_is_read_as_it_was_written(token: RefreshToken) -> N
     assert codec.read_refresh_token(codec.write_refresh_token(token)) == token
 
 
-@given(user_id=user_ids, issued_at=instants, life=st.integers(1, 86_400), claims=applications_claims)
+@given(
+    user_id=user_ids,
+    issued_at=instants,
+    life=st.integers(1, 86_400),
+    claims=applications_claims,
+    key_thumbprint=thumbprints,
+)
 @patient
-def test_every_access_token_is_read_as_it_was_written(user_id: str, issued_at: int, life: int, claims: Claims) -> None:
+def test_every_access_token_is_read_as_it_was_written(
+    user_id: str, issued_at: int, life: int, claims: Claims, key_thumbprint: str | None
+) -> None:
     codec = authlib_codec()
-    token = replace(access_token_of(first_token(user_id), now=issued_at, ttl=life), claims=claims)
+    token = access_token_of(first_token(user_id), now=issued_at, ttl=life)
+    token = replace(token, claims=claims, key_thumbprint=key_thumbprint)
 
     assert codec.read_access_token(codec.write_access_token(token)) == token
 
@@ -329,6 +343,88 @@ def test_the_claims_of_both_tokens() -> None:
     }
     forgetful = codec.write_refresh_token(replace(REFRESH_TOKEN, remember=False))
     assert claims_of(jws.deserialize_compact(forgetful, key, ["HS256"])) == claims_of(refresh) | {"remember": False}
+
+
+def test_the_claim_of_a_token_that_is_bound_to_a_key(codec: TokenCodec) -> None:
+    """`cnf.jkt` of RFC 9449, section 6.1, in both tokens; it is read back, and is no claim of the application's."""
+    refresh = replace(REFRESH_TOKEN, key_thumbprint=KEY)
+    access = replace(ACCESS_TOKEN, key_thumbprint=KEY)
+
+    written = codec.write_refresh_token(refresh), codec.write_access_token(access)
+
+    assert (codec.read_refresh_token(written[0]), codec.read_access_token(written[1])) == (refresh, access)
+    assert codec.write_refresh_token(REFRESH_TOKEN) != written[0]
+    if not isinstance(codec, FakeTokenCodec):
+        for text in written:
+            assert orjson.loads(urlsafe_b64decode(text.split(".")[1] + "=="))["cnf"] == {"jkt": KEY}
+
+
+@pytest.mark.parametrize(
+    "cnf",
+    [
+        None,
+        False,
+        0,
+        "",
+        KEY,
+        [],
+        [KEY],
+        ["jkt", KEY],
+        {},
+        {"jkt": None},
+        {"jkt": 7},
+        {"jkt": True},
+        {"jkt": ""},
+        {"jkt": [KEY]},
+        {"jkt": {"jkt": KEY}},
+        {"jkt": KEY[:-1]},
+        {"jkt": KEY + "K"},
+        {"jkt": KEY[:-1] + "="},
+        {"jkt": KEY[:-1] + "+"},
+        {"jkt": KEY[:-1] + "/"},
+        {"jkt": KEY + "\n"},
+        {"jkt": KEY[:-1] + "é"},
+        {"JKT": KEY},
+        {"jkt ": KEY},
+        {"kid": KEY},
+        {"x5t#S256": KEY},
+        {"jkt": KEY, "x5t#S256": KEY},
+        {"jkt": KEY, "jwk": {"kty": "oct"}},
+        {"jkt": KEY, "": None},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("of_access", [False, True], ids=["refresh", "access"])
+def test_a_token_that_names_no_key_in_one_way_is_refused(cnf: object, *, of_access: bool) -> None:
+    """And not taken for an unbound one. It is signed with the right key, so it is another program's mistake."""
+    codec, key = authlib_codec(), OctKey.import_key(SECRET)
+    text = codec.write_access_token(ACCESS_TOKEN) if of_access else codec.write_refresh_token(REFRESH_TOKEN)
+    signed = jws.deserialize_compact(text, key, ["HS256"])
+    forged = jws.serialize_compact(signed.protected, orjson.dumps(claims_of(signed) | {"cnf": cnf}), key, ["HS256"])
+
+    with pytest.raises((InvalidRefreshTokenError, InvalidAccessTokenError)) as caught:
+        codec.read_access_token(forged) if of_access else codec.read_refresh_token(forged)
+    assert str(caught.value) == RefusalCause.BAD_CLAIMS
+
+
+def test_a_token_that_names_two_keys_is_refused() -> None:
+    """Twice the claim, twice the member: there is no first and no last."""
+    codec, key = authlib_codec(), OctKey.import_key(SECRET)
+    bound = codec.write_refresh_token(replace(REFRESH_TOKEN, key_thumbprint=KEY))
+    signed = jws.deserialize_compact(bound, key, ["HS256"])
+    assert signed.payload is not None
+    one = orjson.dumps({"cnf": {"jkt": KEY}})[1:-1]
+    assert signed.payload.count(one) == 1
+    member = one.removeprefix(b'"cnf":{').removesuffix(b"}")
+    for doubled in (one + b"," + one, b'"cnf":{' + member + b"," + member + b"}"):
+        forged = jws.serialize_compact(signed.protected, signed.payload.replace(one, doubled), key, ["HS256"])
+        with pytest.raises(InvalidRefreshTokenError):
+            codec.read_refresh_token(forged)
+
+
+def test_no_claim_of_the_application_binds_an_access_token() -> None:
+    """The name is registered, so nobody may ask for it."""
+    assert "cnf" in REGISTERED
 
 
 def claims_of(signed: jws.CompactSignature) -> Any:

@@ -9,6 +9,8 @@ from domain.model.sessions import EVERYBODY, CutOff, RevocationReason, Session
 from domain.model.tokens import new_id
 from ports.transfer import Part
 from tests.builders import (
+    KEY,
+    OTHER_KEY,
     WHOLE_LIST,
     after_rotations,
     held,
@@ -127,6 +129,28 @@ def test_an_adopted_session_goes_on(store: Store) -> None:
 
     assert store.sessions.list_live(session.token.user_id, WHOLE_LIST, now=START) == [session]
     assert store.sessions.rotate(next_rotation(session)) == {"tenant": 7}
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [(0, 3), (3, 0), (2, 2)])
+@pytest.mark.parametrize(("our_key", "their_key"), [(KEY, KEY), (KEY, OTHER_KEY), (None, KEY), (KEY, None)])
+def test_what_is_bound_in_either_is_bound(
+    store: Store, ours: int, theirs: int, our_key: str | None, their_key: str | None
+) -> None:
+    """To the key of the further generation if it has one."""
+    start = new_session()
+    here, there = (
+        replace(session, token=replace(session.token, key_thumbprint=key))
+        for session, key in ((after_rotations(start, ours), our_key), (after_rotations(start, theirs), their_key))
+    )
+    store.transfer.adopt(here)
+
+    store.transfer.adopt(there)
+
+    joined = held(store.sessions, start.token)
+    assert joined == here.joined(there)
+    further, behind = (their_key, our_key) if theirs > ours else (our_key, their_key)
+    assert joined.token.key_thumbprint == (further or behind)
+    assert {each for part in store.transfer.export() for each in part.sessions} == {joined}
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [(0, 3), (3, 0), (2, 2)])

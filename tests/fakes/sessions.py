@@ -38,13 +38,13 @@ class FakeSessions(Sessions):
             row = self.rows.get(key)
             if (row.token.generation if row else None) != rotation.replaces or self._is_cut_off(token):
                 return None
+            if row is not None and row.token.key_thumbprint not in (None, rotation.held_key):
+                return None
             if row is None:
                 if self.purged_until is not None and self.purged_until >= rotation.presented.expires_at:
                     return None
                 row = Session.recalled(token)
             if row.revoked_at is not None or row.token.issued_at in rotation.unless_rotated_in:
-                return None
-            if row.token.key_thumbprint not in (None, rotation.held_key):
                 return None
             row = self.rows[key] = row.rotated(rotation)
             return row.claims

@@ -13,13 +13,14 @@ import structlog
 
 from domain.model.actors import THE_OPERATOR, THE_USER, ActorKind
 from domain.model.errors import NuovoError, RefusalCause
+from domain.model.proofs import DeviceBinding
 from domain.model.sessions import RevocationReason, SessionPolicy
 from domain.model.users import User
 from infrastructure.logs import StructlogSecurityLog, level_of
 from ports.security_log import Happening, SecurityEvent
 from tests.fakes.foreign_tokens import FakeForeignTokens
 from tests.fakes.service import FakeService
-from tests.unit.use_cases.steps import MADE_UP_TOKEN, read, refresh, sign_in, stored
+from tests.unit.use_cases.steps import MADE_UP_TOKEN, presence, read, refresh, sign_in, stored
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/events.md").read_text(encoding="utf-8")
@@ -99,6 +100,12 @@ def everything_that_happens(service: FakeService) -> None:  # noqa: PLR0915  as 
     service.clock.advance(60)
     healed = refresh(service, after)
     service.revoke(healed)  # logout
+
+    service.policy = SessionPolicy(device_binding=DeviceBinding.OFFER)
+    unbound = sign_in(service)
+    bound = refresh(service, unbound, presence(service, unbound))
+    with pytest.raises(NuovoError):
+        service.refresh(bound)  # not proven
 
     service.policy = SessionPolicy(rotation=False)
     service.refresh(sign_in(service))  # kept

@@ -8,6 +8,8 @@ from peewee import Database
 
 from domain.model.actors import THE_OPERATOR
 from domain.model.claims import Claims
+from domain.model.errors import KeyNotProvenError
+from domain.model.proofs import ProvenKey
 from domain.model.tokens import new_id
 from domain.model.users import User
 from domain.use_cases.service import Service
@@ -19,6 +21,7 @@ from infrastructure.peewee.rotations import PeeweeRotations
 from infrastructure.peewee.sessions import PeeweeSessions
 from infrastructure.peewee.users import PeeweeUserDirectory, PeeweeUsers, UsersTable
 from infrastructure.two_places import RotationsInTwoPlaces
+from tests.builders import KEY as THUMBPRINT
 from tests.builders import held, new_session, next_rotation
 from tests.peewee.conftest import MigratedUrl
 from tests.peewee.engines import Engines
@@ -73,7 +76,7 @@ def test_a_refresh_takes_one_statement_where_users_share_the_database(
     places: str,
     expected: list[str],
 ) -> None:
-    """As the composition root wires it, and two elsewhere. All else, which is rare, reads before it decides."""
+    """As the composition root wires it, and two elsewhere, bound or not. All else, which is rare, reads first."""
     sessions, _, users = places.partition("+")
     environment = {
         "NUOVO_SECRET_KEY": KEY,
@@ -95,12 +98,26 @@ def test_a_refresh_takes_one_statement_where_users_share_the_database(
     took, third = statements.of(lambda: eager.refresh(str(second.refresh_token)))
     assert took == expected
 
+    proven = ProvenKey(thumbprint=THUMBPRINT)
+    bound = eager.start("ada", SessionTerms(key_thumbprint=THUMBPRINT), by=THE_OPERATOR)
+    took, _ = statements.of(lambda: eager.refresh(str(bound.refresh_token), proven))
+    assert took == expected
+    presence = ProvenKey(thumbprint=THUMBPRINT, session_id=first.session_id)
+    offering = service(NUOVO_DEVICE_BINDING="offer")
+    offering.refresh(str(eager.start("ada", SessionTerms(), by=THE_OPERATOR).refresh_token))
+    took, third = statements.of(lambda: offering.refresh(str(third.refresh_token), presence))
+    assert took == expected  # which binds the session
+    took, third = statements.of(lambda: offering.refresh(str(third.refresh_token), presence))
+    assert took == expected
+    with pytest.raises(KeyNotProvenError):
+        offering.refresh(str(third.refresh_token))
+
     for other, in_addition in (
         (service(NUOVO_REPLAY_GRACE="300"), expected),  # a repeat: the statement finds no row that is not young
         (service(NUOVO_ROTATION="false"), []),
     ):
-        other.refresh(str(third.refresh_token))
-        took, _ = statements.of(lambda other=other: other.refresh(str(third.refresh_token)))  # type: ignore[misc]
+        other.refresh(str(third.refresh_token), presence)
+        took, _ = statements.of(lambda other=other: other.refresh(str(third.refresh_token), presence))  # type: ignore[misc]
         assert took == [*in_addition, "SELECT", "SELECT"]
 
 

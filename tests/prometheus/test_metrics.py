@@ -76,6 +76,14 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
         (SecurityEvent(happening=Happening.BOUND), {"nuovo_sessions_bound_total": 1}),
         (
+            SecurityEvent(happening=Happening.BOUND, session_id="a-session"),
+            {"nuovo_sessions_bound_total": 1},
+        ),
+        (
+            SecurityEvent(happening=Happening.REFUSED, cause=RefusalCause.KEY_NOT_PROVEN),
+            {'nuovo_refreshes_total{cause="key_not_proven",outcome="refused"}': 1},
+        ),
+        (
             SecurityEvent(happening=Happening.ENDED, cause=RevocationReason.REUSE),
             {'nuovo_sessions_ended_total{reason="reuse"}': 1},
         ),

@@ -11,6 +11,7 @@ from domain.model.users import User
 from ports.security_log import Happening
 from tests.fakes.service import LOGIN, FakeService
 from tests.fakes.sessions import FakeSessions
+from tests.simulation.bindings import alone, robbed, robbed_and_broken
 from tests.simulation.browsers import IN_ORDER, OVERTAKING, Browser, seeded
 from tests.simulation.interleavings import Explorer, stolen_worlds
 from tests.simulation.lifecycles import DAY, HOUR, Lifecycles
@@ -42,6 +43,16 @@ def tabs(new_store: NewStore, *, sessions: int = 60) -> int:
         assert browser.journal.refused is None, f"session {seed} is killed"
         requests += browser.journal.requests
     return requests
+
+
+def bindings(new_store: NewStore) -> int:
+    """Require that what is bound is served for its key alone, and that nobody is refused for good or ended unduly."""
+    return sum(robbed(new_store(), 3, policy).taken for policy in ("require", "rebinding", "offer"))
+
+
+def lost_bindings(new_store: NewStore) -> int:
+    """Require the same where rows are lost and settings change, and that a device alone goes on with its key."""
+    return alone(new_store(), 3).taken + robbed_and_broken(new_store(), 3).taken
 
 
 def thieves(new_store: NewStore, *, sessions: int = 120) -> int:

@@ -112,7 +112,7 @@ class World:
         )
 
 
-class _RefreshTokensAlone(FakeTokenCodec):
+class RefreshTokensAlone(FakeTokenCodec):
     def write_access_token(self, token: AccessToken) -> str:
         return ""
 
@@ -130,7 +130,7 @@ class Explorer:
     ) -> None:
         self.policy = replace(policy, refresh_token_ttl=_LIFE, session_ttl=_LIFE)
         self.sessions, self._log = sessions, FakeSecurityLog()
-        self._service = FakeService(policy=self.policy, sessions=sessions, log=self._log, tokens=_RefreshTokensAlone())
+        self._service = FakeService(policy=self.policy, sessions=sessions, log=self._log, tokens=RefreshTokensAlone())
         self._refresh = self._service.refresh
         self._rules, self._ahead, self._client_alone = Rules.of(policy), (0, *ahead), client_alone
         self._texts: dict[int, str] = {}

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import count
 
-from domain.model.errors import InvalidRefreshTokenError
+from domain.model.errors import InvalidRefreshTokenError, KeyNotProvenError
+from domain.model.proofs import ProvenKey
 from domain.model.sessions import SessionPolicy
 from domain.model.users import User
 from domain.use_cases.refresh_access_token import RefreshAccessToken
@@ -26,10 +27,21 @@ GRACE = SessionPolicy().replay_grace
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """An answer of status 200. `shared` says that the token in it had been handed out before."""
+    """An answer of status 200. `shared` says that the token in it had been handed out before.
+
+    With `may_bind` it offers the browser to bind its session to a key.
+    """
 
     token: str
     shared: bool = False
+    may_bind: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NotProven:
+    """A refusal for want of a key, which ends nothing. With `may_bind` it offers a binding, too."""
+
+    may_bind: bool
 
 
 class Rule(ABC):
@@ -66,13 +78,30 @@ class Nuovo(Rule):
         return token
 
     def refresh(self, presented: str, now: int) -> Served | None:
+        answer = self.prove(presented, now, None)
+        assert not isinstance(answer, NotProven)
+        return answer
+
+    def prove(self, presented: str, now: int, proven: ProvenKey | None) -> Served | NotProven | None:
+        """Return the answer to a token and the proof of a key."""
         self.clock.time = now
         try:
-            token = self._refresh(presented).refresh_token
+            pair = self._refresh(presented, proven)
         except InvalidRefreshTokenError:
             return None
-        assert token is not None
-        return Served(token, shared=self.log.events[-1].happening is Happening.REPEATED)
+        except KeyNotProvenError as error:
+            return NotProven(error.may_bind)
+        assert pair.refresh_token is not None
+        is_shared = self.log.events[-1].happening is Happening.REPEATED
+        return Served(pair.refresh_token, shared=is_shared, may_bind=pair.may_bind)
+
+    def session_of(self, token: str) -> str:
+        """Return the identifier of a token's session."""
+        return self.service.tokens.read_refresh_token(token).session_id
+
+    def is_bound(self, token: str) -> bool:
+        """Tell whether a token is bound to a key."""
+        return self.service.tokens.read_refresh_token(token).key_thumbprint is not None
 
 
 class _Family(Rule):

@@ -1,20 +1,23 @@
 """What must hold does, and every check can fail: each wrong rule and store is caught by the checks meant for it."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from domain.model.errors import NuovoError
-from domain.model.sessions import SessionPolicy
+from domain.model.sessions import SessionPolicy, rotate
+from domain.use_cases import refresh_access_token
 from infrastructure.two_places import RotationsInTwoPlaces
 from tests.fakes.sessions import FakeSessions
 from tests.figures import Figures
-from tests.simulation import checks
+from tests.simulation import bindings, checks
 from tests.simulation.conftest import STRESS
 from tests.simulation.interleavings import Explorer, stolen_worlds
 from tests.simulation.lifecycles import Lifecycles
 from tests.wrong import rules, stores
 
+ROOT = Path(__file__).parents[2]
 Check = Callable[[checks.NewStore], int]
 
 POLICIES = {
@@ -27,6 +30,8 @@ POLICIES = {
 CHECKS: list[Check] = [
     checks.tabs,
     checks.thieves,
+    checks.bindings,
+    checks.lost_bindings,
     checks.races,
     checks.one_second,
     checks.one_grace,
@@ -63,6 +68,35 @@ def test_client_and_thief_are_never_both_served_again_after_they_part(
         f"{layers[-1].interleavings:,} in {sum(layer.states for layer in layers):,} states",
     )
     assert len(layers) == steps
+
+
+@pytest.mark.parametrize("policy", bindings.POLICIES)
+def test_a_bound_session_is_served_for_its_key_alone(policy: str, figures: Figures) -> None:
+    """With a thief who has no key, one of their own, or for a while the device's as well, in every order.
+
+    Client and thief are never both served again after they part, whoever binds first; and whoever is refused with a
+    token of theirs, later than the grace, ends the session.
+    """
+    steps = 5 if STRESS else 3
+    taken = bindings.robbed(FakeSessions(), steps, policy).taken
+    figures.add(f"orders of device and thief that may bind, {steps} steps, {policy}", f"{taken:,}")
+
+
+def test_a_bound_session_stays_bound_whatever_is_lost(figures: Figures) -> None:
+    """Rows that fall back or are lost, settings that change to any other, between any two steps."""
+    steps = 5 if STRESS else 3
+    taken = bindings.robbed_and_broken(FakeSessions(), steps).taken
+    figures.add(f"orders of device and thief that may bind, lost rows, changed settings, {steps} steps", f"{taken:,}")
+
+
+def test_a_device_alone_loses_its_session_only_as_is_documented(figures: Figures) -> None:
+    """Without presence it is told so, and goes on when it proves its key."""
+    steps = 6 if STRESS else 4
+    histories = bindings.alone(FakeSessions(), steps)
+    figures.add(f"orders of a device alone that may bind, {steps} steps", f"{histories.taken:,}")
+    page = " ".join((ROOT / "docs/reliability.md").read_text(encoding="utf-8").split())
+    assert len(histories.ended_alone) == 3
+    assert [reason for reason in histories.ended_alone if reason not in page] == []
 
 
 @pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
@@ -126,6 +160,28 @@ CAUGHT_BY: dict[type[FakeSessions], tuple[Check, ...]] = {
     rules.TakesReuseForALostAnswer: (checks.interleavings, checks.thieves),
     rules.SharesWithAThief: (checks.interleavings, checks.one_second),
     rules.RefusesReuseAlone: (checks.interleavings, checks.one_second),
+    rules.AsksForNoKey: (checks.bindings,),
+    rules.BelievesAnyKey: (checks.bindings,),
+    rules.BelievesAnotherSessionsPresence: (checks.bindings,),
+    rules.AsksTheTokenAlone: (checks.bindings,),
+    rules.AsksTheRowAlone: (checks.lost_bindings,),
+    rules.EndsWhateverLacksItsKey: (checks.bindings,),
+    rules.CallsAMissingKeyTheEnd: (checks.lost_bindings,),
+    rules.ForgivesWhatWasLeftBehind: (checks.bindings,),
+    rules.ForgivesAReplacedKey: (checks.bindings,),
+    rules.EndsATabThatWasNotTold: (checks.bindings,),
+    rules.HandsOutUnboundTokens: (checks.lost_bindings,),
+    rules.HealsNoOtherKey: (checks.lost_bindings,),
+    rules.RequiresNothing: (checks.bindings,),
+    rules.RequiresABindingOfTokensAlone: (checks.lost_bindings,),
+    rules.RepeatsNothingUnbound: (checks.lost_bindings,),
+    rules.ReplacesKeysUnasked: (checks.bindings,),
+    rules.ReplacesKeysForEver: (checks.bindings,),
+    rules.EndsByAnyPresence: (checks.bindings,),
+    stores.StepsOfAnotherKey: (checks.lost_bindings,),
+    stores.ForgetsTheKey: (checks.bindings,),
+    stores.RestoresUnbound: (checks.lost_bindings,),
+    stores.KeepsTheFirstKey: (checks.bindings,),
     stores.StepsFromAnyGeneration: (checks.interleavings, checks.one_second),
     stores.StepsFromAnyOlderGeneration: (checks.interleavings, checks.one_second),
     stores.StepsWhileYoung: (checks.interleavings, checks.one_grace),
@@ -170,6 +226,25 @@ def test_a_step_that_asks_for_no_user_is_caught(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(RotationsInTwoPlaces, "rotate", lambda step, rotation: step._sessions.rotate(rotation))
     with pytest.raises(AssertionError):
         checks.disabled(FakeSessions)
+
+
+@pytest.mark.parametrize(
+    ("part", "wrong"),
+    [
+        # Nearly every token is traded without a look at the row: whoever has no key must not get there.
+        ("may_rotate_unseen", lambda *_, **__: True),
+        # The key that was proven is not written.
+        ("rotate", lambda token, **others: rotate(token, **(others | {"proven": None}))),
+        # What the row says of the key is not minded.
+        ("rotate", lambda token, **others: rotate(token, **(others | {"held_key": None}))),
+    ],
+)
+def test_a_refresh_that_forgets_the_key_is_caught(
+    part: str, wrong: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refresh_access_token, part, wrong)
+    with pytest.raises((AssertionError, NuovoError)):
+        checks.bindings(FakeSessions)
 
 
 def test_every_check_is_used() -> None:

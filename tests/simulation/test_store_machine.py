@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import pytest
 from hypothesis import Phase, settings
@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from domain.model.sessions import RevocationReason, Session, SessionPolicy, rotate
 from domain.model.tokens import RefreshToken
 from domain.model.users import User
-from tests.builders import WHOLE_LIST, first_token
+from tests.builders import KEY, OTHER_KEY, WHOLE_LIST, first_token
 from tests.fakes.clock import START
 from tests.simulation.conftest import STRESS
 from tests.simulation.test_session_machine import SETTINGS
@@ -20,6 +20,7 @@ from tests.stores import SERVED, Store, Stores
 from tests.wrong.databases import WRONG, emptied
 
 _Answer = TypeVar("_Answer")
+Keys: TypeAlias = tuple[str | None, str | None]
 USERS, NAMES = ("ada", "bob"), ("a", "b", "c")
 SPANS = st.sampled_from([0, 1, 7, 15, 16, 30, 31, 3_600, 15 * 86_400, 70 * 86_400, -1, -16, -3_600, -(10**8)])
 POLICIES = st.sampled_from(
@@ -30,6 +31,10 @@ POLICIES = st.sampled_from(
         SessionPolicy(rotation=False),
     ]
 )
+KEYS = st.sampled_from([None, None, KEY, OTHER_KEY])
+"""To which key a step would bind its session."""
+HELD = st.sampled_from([None, None, None, KEY, OTHER_KEY, ""])
+"""Which key a step takes for the session's, unless it is what the store holds."""
 BACK, GUESSES = st.sampled_from([0, 0, 0, 1, 2, 5]), st.sampled_from([0, 0, 0, 0, 1, None])
 OF_USER, NAMED, REASONS = st.sampled_from(USERS), st.sampled_from(NAMES), st.sampled_from(RevocationReason)
 
@@ -60,11 +65,12 @@ class StoreMachine(RuleBasedStateMachine):
     def set_clock(self, span: int) -> None:
         self.now = max(0, self.now + span)
 
-    @rule(name=NAMED, user=OF_USER, policy=POLICIES, is_lost=st.booleans())
-    def start(self, name: str, user: str, policy: SessionPolicy, *, is_lost: bool) -> None:
+    @rule(name=NAMED, user=OF_USER, policy=POLICIES, key=KEYS, is_lost=st.booleans())
+    def start(self, name: str, user: str, policy: SessionPolicy, key: str | None, *, is_lost: bool) -> None:
         """Start a session, or know a token of one whose start was lost; what was started before is started again."""
         known = [token for token in self.tokens if (token.user_id, token.session_id) == (user, name)]
-        token = known[0] if known else replace(first_token(user, now=self.now, policy=policy), session_id=name)
+        new = replace(first_token(user, now=self.now, policy=policy), session_id=name, key_thumbprint=key)
+        token = known[0] if known else new
         if not is_lost:
             self.both(lambda store: store.sessions.start(Session.recalled(token)))
         self.tokens.append(token)
@@ -76,18 +82,29 @@ class StoreMachine(RuleBasedStateMachine):
             token = self.tokens[-1 - back]
             self.tokens.append(replace(token, generation=token.generation + ahead))
 
-    @rule(back=BACK, policy=POLICIES, guess=GUESSES, alone=st.booleans(), again=st.booleans())
-    def rotate(self, back: int, policy: SessionPolicy, guess: int | None, *, alone: bool, again: bool) -> None:
+    @rule(
+        back=BACK, policy=POLICIES, guess=GUESSES, keys=st.tuples(HELD, KEYS), alone=st.booleans(), again=st.booleans()
+    )
+    def rotate(
+        self, back: int, policy: SessionPolicy, guess: int | None, keys: Keys, *, alone: bool, again: bool
+    ) -> None:
         """Step from a token, for what the store holds or for something else; `alone`, without a look at the user."""
         if back < len(self.tokens):
-            self._rotate(self.tokens[-1 - back], policy, guess, alone=alone)
+            self._rotate(self.tokens[-1 - back], policy, guess, keys, alone=alone)
             if again:
-                self._rotate(self.tokens[-1], policy, guess, alone=alone)
+                self._rotate(self.tokens[-1], policy, guess, keys, alone=alone)
 
-    def _rotate(self, token: RefreshToken, policy: SessionPolicy, guess: int | None, *, alone: bool) -> None:
+    def _rotate(
+        self, token: RefreshToken, policy: SessionPolicy, guess: int | None, keys: Keys, *, alone: bool
+    ) -> None:
         session = self.both(lambda store: store.sessions.get(token.user_id, token.session_id)).session
         replaces = None if guess is None or session is None else session.token.generation + guess
-        step = rotate(token, now=self.now, policy=policy, replaces=replaces)
+        held = None if session is None else session.token.key_thumbprint
+        step = rotate(
+            token, now=self.now, policy=policy, replaces=replaces, held_key=held if keys[0] is None else keys[0]
+        )
+        if keys[1] is not None:
+            step = replace(step, successor=replace(step.successor, key_thumbprint=keys[1]))
         if self.both(lambda store: (store.sessions if alone else store.rotations).rotate(step)) is not None:
             self.tokens.append(step.successor)
 

@@ -9,9 +9,11 @@ from contextlib import suppress
 
 from domain.model.actors import THE_USER
 from domain.model.errors import NuovoError, StoreUnavailableError
+from domain.model.proofs import ProvenKey
 from domain.model.sessions import SessionPolicy
 from domain.model.tokens import TokenPair
 from domain.model.users import User
+from domain.use_cases.start_session import SessionTerms
 from infrastructure.authlib.key_ring import KeyRing
 from infrastructure.authlib.token_codec import AuthlibTokenCodec
 from ports.token_codec import TokenCodec
@@ -54,9 +56,16 @@ class _Clock(FakeClock):
 
 
 class InProcess(Service):
-    """The use cases as the HTTP entry point calls them. An operator purges whenever time passes."""
+    """The use cases as the HTTP entry point calls them. An operator purges whenever time passes.
 
-    def __init__(self, sessions: FakeSessions, tokens: TokenCodec, rules: Rules, users: list[str]) -> None:
+    With a `key` every session is bound to it, and whatever is presented is first presented by a thief who lacks it.
+    """
+
+    def __init__(
+        self, sessions: FakeSessions, tokens: TokenCodec, rules: Rules, users: list[str], key: str | None = None
+    ) -> None:
+        self._terms = SessionTerms(key_thumbprint=key)
+        self._proven = None if key is None else ProvenKey(thumbprint=key)
         self.time = LeapingTime(self._purge)
         self._service = FakeService(
             policy=SessionPolicy(replay_grace=rules.grace, lost_answer_recovery=rules.recovery),
@@ -67,10 +76,18 @@ class InProcess(Service):
         )
 
     def sign_in(self, user: str) -> Reply:
-        return _reply(lambda: self._service.sign_in(user), success=201)
+        return _reply(lambda: self._service.sign_in(user, self._terms), success=201)
 
     def refresh(self, token: str) -> Reply:
-        return _reply(lambda: self._service.refresh(token))
+        if self._proven is not None:
+            self._steal(token)
+        return _reply(lambda: self._service.refresh(token, self._proven))
+
+    def _steal(self, token: str) -> None:
+        """Present a token without its key. Should that change anything, the history shows it."""
+        for proven in (None, ProvenKey(thumbprint="T" * 43)):
+            reply = _reply(lambda proven=proven: self._service.refresh(token, proven))  # type: ignore[misc]
+            assert reply.status == 401, reply.status
 
     def refresh_and_vanish(self, token: str) -> None:
         self.refresh(token)
@@ -97,11 +114,17 @@ def codec() -> AuthlibTokenCodec:
 
 
 def play_in_process(
-    stories: tuple[Story, ...], rules: Rules, *, sessions: FakeSessions, tokens: TokenCodec | None = None, rounds: int
+    stories: tuple[Story, ...],
+    rules: Rules,
+    *,
+    sessions: FakeSessions,
+    tokens: TokenCodec | None = None,
+    rounds: int,
+    key: str | None = None,
 ) -> tuple[list[Event], list[Breach]]:
     """Play the stories one after another over a store, and return what was seen and what it breaks."""
     users = [f"user-{number}" for number in range(rounds * len(stories))]
-    service = InProcess(sessions, tokens or codec(), rules, users)
+    service = InProcess(sessions, tokens or codec(), rules, users, key)
     history: list[Event] = []
     snapshots: list[dict[str, Row]] = []
 

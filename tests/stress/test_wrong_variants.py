@@ -9,6 +9,7 @@ import pytest
 from domain.model.tokens import RefreshToken
 from infrastructure.authlib.key_ring import KeyRing
 from infrastructure.authlib.token_codec import AuthlibTokenCodec
+from tests.builders import KEY
 from tests.fakes.sessions import FakeSessions
 from tests.figures import Figures
 from tests.simulation.model import Rules
@@ -69,6 +70,14 @@ def test_the_sound_store_breaks_nothing(figures: Figures) -> None:
     assert not breaches, "\n".join(map(str, breaches))
     assert len(history) > 1500
     figures.add("history of the use cases in one process", f"{len(history):,} calls: {len(breaches)} breaches")
+
+
+def test_bound_sessions_break_nothing_beside_thieves_who_lack_the_key(figures: Figures) -> None:
+    """The same stories on sessions that are bound from the start, each token presented twice without its key first."""
+    history, breaches = play_in_process(EVERY, _RULES, sessions=FakeSessions(), rounds=6, key=KEY)
+    assert not breaches, "\n".join(map(str, breaches))
+    assert len(history) > 1500
+    figures.add("the same on bound sessions, each token tried without its key", f"{len(history):,} calls: 0 breaches")
 
 
 @pytest.mark.parametrize("wrong", FOUND_BY, ids=lambda wrong: wrong.__name__)

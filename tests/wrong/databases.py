@@ -24,6 +24,7 @@ OF_THE_STEP = {
     "its generation": ('"nuovo_sessions"."generation" = ?', "OR 1 = 1"),
     "that it is not young": ('("nuovo_sessions"."issued_at" < ?) OR ("nuovo_sessions"."issued_at" >= ?)', "OR 1 = 1"),
     "that it is not revoked": ('"nuovo_sessions"."revoked_at" IS NULL', "OR 1 = 1"),
+    "to which key it is bound": ('"nuovo_sessions"."key_thumbprint" = ?', "OR 1 = 1"),
     "that it is not cut off": ('"t1"."ended_at" >= ?', "AND 1 = 0"),
     "that it was spared": ('"t1"."spared" != ?', "OR 1 = 1"),
 }

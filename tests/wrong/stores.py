@@ -215,6 +215,57 @@ class WritesTheWholeRow(WrongSessions):
             return before.claims
 
 
+# ---- the key ----------------------------------------------------------------------------------------
+
+
+class StepsOfAnotherKey(WrongSessions):
+    """To which key the session is bound is no condition."""
+
+    def rotate(self, rotation: Rotation) -> Claims | None:
+        with self.lock:
+            row = self.row_of(rotation)
+            held_key = None if row is None else row.token.key_thumbprint
+            return super().rotate(replace(rotation, held_key=held_key))
+
+
+class ForgetsTheKey(WrongSessions):
+    """The key is not written with the step."""
+
+    def rotate(self, rotation: Rotation) -> Claims | None:
+        with self.lock:
+            before = self.row_of(rotation)
+            claims = super().rotate(rotation)
+            row = self.row_of(rotation)
+            if claims is not None and before is not None and row is not None:
+                self.put(replace(row, token=replace(row.token, key_thumbprint=before.token.key_thumbprint)))
+            return claims
+
+
+class RestoresUnbound(WrongSessions):
+    """A lost row comes back without the key that its token names."""
+
+    def rotate(self, rotation: Rotation) -> Claims | None:
+        with self.lock:
+            claims = super().rotate(rotation)
+            row = self.row_of(rotation)
+            if claims is not None and rotation.replaces is None and row is not None:
+                self.put(replace(row, token=replace(row.token, key_thumbprint=None)))
+            return claims
+
+
+class KeepsTheFirstKey(WrongSessions):
+    """A key that was replaced is not: the row keeps the one before."""
+
+    def rotate(self, rotation: Rotation) -> Claims | None:
+        with self.lock:
+            before = self.row_of(rotation)
+            claims = super().rotate(rotation)
+            row = self.row_of(rotation)
+            if claims is not None and before is not None and row is not None and before.token.key_thumbprint:
+                self.put(replace(row, token=replace(row.token, key_thumbprint=before.token.key_thumbprint)))
+            return claims
+
+
 # ---- endings ----------------------------------------------------------------------------------------
 
 
