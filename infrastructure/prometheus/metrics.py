@@ -65,7 +65,6 @@ class PrometheusMetrics:
             ("credential", "cause"),
             registry=own,
         )
-        self._bound = Counter("nuovo_sessions_bound", "Sessions bound to a key of their device.", registry=own)
         self._requests = _Histogram(
             "nuovo_http_request_duration_seconds",
             "Time in the application, by route, method and class of the answer's status.",
@@ -128,7 +127,7 @@ class PrometheusMetrics:
         """Return what notes that a statement of `database` failed: what that means, and the database's own code."""
         return lambda kind, code: self._errors.labels(database, kind, code).inc()
 
-    def _counter_of(self, event: SecurityEvent) -> Counter:  # noqa: PLR0911  one for each kind
+    def _counter_of(self, event: SecurityEvent) -> Counter:
         cause = "" if event.cause is None else event.cause.value
         match event.happening:
             case Happening.STARTED:

@@ -74,7 +74,6 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
             SecurityEvent(happening=Happening.STARTED, actor=LOGIN),
             {'nuovo_sessions_started_total{actor="service:login"}': 1},
         ),
-        (SecurityEvent(happening=Happening.BOUND), {"nuovo_sessions_bound_total": 1}),
         (
             SecurityEvent(happening=Happening.BOUND, session_id="a-session"),
             {"nuovo_sessions_bound_total": 1},
