@@ -23,11 +23,13 @@ from entrypoints.moving_in import MovingIn
 from entrypoints.old_endpoints import old_endpoints
 from entrypoints.settings import PREFIX, Settings, SettingsError
 from entrypoints.stores import Watched, open_stores
+from infrastructure.authlib.dpop import AuthlibDPoP
 from infrastructure.authlib.key_ring import KeyRing
 from infrastructure.authlib.keys import AccessKey, WeakKeyError, private_key, public_key
 from infrastructure.authlib.token_codec import AuthlibTokenCodec
 from infrastructure.clock import SystemClock
 from infrastructure.logs import StructlogSecurityLog
+from ports.dpop import DPoP
 from ports.security_log import SecurityLog
 
 
@@ -39,6 +41,7 @@ class Built:
     operations: Operations
     metrics: Metrics | None
     moving_in: MovingIn
+    dpop: DPoP | None
 
     def app(self) -> "falcon.App[falcon.Request, falcon.Response]":
         """Return the WSGI application."""
@@ -55,8 +58,12 @@ class Built:
             service_credentials=[secret.get_secret_value() for secret in settings.service_credentials],
             allowed_origins=settings.allowed_origins,
             server=AuthorizationServer(
-                issuer=settings.issuer, audience=settings.audience, client_id=settings.client_id
+                issuer=settings.issuer,
+                audience=settings.audience,
+                client_id=settings.client_id,
+                public_base=settings.public_base(settings.issuer),
             ),
+            dpop=self.dpop,
             public_keys=self.operations.public_keys,
             trusted_proxies=settings.trusted_proxies,
             metrics=self.metrics,
@@ -82,6 +89,7 @@ def build(settings: Settings) -> Built:
     moving_in = MovingIn(settings, stores.application)
     count_adopted = CountAdoptedSessions(transfer=stores.transfer)
 
+    base = settings.public_base(settings.issuer)
     metrics, log = _watched(stores.engines, settings, stores.check_ready)
     service = Service(
         clock=clock,
@@ -112,6 +120,7 @@ def build(settings: Settings) -> Built:
         ),
         metrics=metrics,
         moving_in=moving_in,
+        dpop=None if base is None else AuthlibDPoP(keys, clock, base=base),
     )
 
 

@@ -26,6 +26,7 @@ _WARNINGS = frozenset(
         RefusalCause.UNKNOWN_KEY,
         RefusalCause.BAD_SIGNATURE,
         RefusalCause.BAD_CLAIMS,
+        RefusalCause.PROOF_ELSEWHERE,
     }
 )
 """Happenings and causes that somebody should look at. All else is what honest clients do, or anybody can send."""

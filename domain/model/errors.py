@@ -24,6 +24,10 @@ class RefusalCause(StrEnum):
     """Its session was ended, alone or with all of the user's sessions."""
     KEY_NOT_PROVEN = "key_not_proven"
     """It is bound to a key that the request did not prove to hold."""
+    PROOF_MALFORMED = "proof_malformed"
+    """The proof that came with it is not of the form that is asked for, or not signed with the key that it names."""
+    PROOF_ELSEWHERE = "proof_elsewhere"
+    """The proof that came with it was made for another method, another URL or another access token."""
     REUSED = "reused"
     """Superseded longer ago than an honest client can explain (RFC 9700, section 4.14.2)."""
 
@@ -54,6 +58,22 @@ class KeyNotProvenError(NuovoError):
         super().__init__("the key was not proven")
         self.session_id = session_id
         self.may_bind = may_bind
+
+
+class InvalidProofError(NuovoError):
+    """A proof of a key that proves nothing here, whatever token came with it. The session goes on."""
+
+    def __init__(self, cause: RefusalCause) -> None:
+        super().__init__(cause)
+        self.cause = cause
+
+
+class ProofNotFreshError(NuovoError):
+    """A proof that is right but for its nonce: it has none of the last minutes. The next one is to have `nonce`."""
+
+    def __init__(self, nonce: str) -> None:
+        super().__init__("the proof has no nonce of the last minutes")
+        self.nonce = nonce
 
 
 class InvalidAccessTokenError(NuovoError):

@@ -28,6 +28,18 @@ class AuthenticateAccessToken:
 
     def __call__(self, presented: str, proven: ProvenKey | None = None) -> AccessToken:
         """Return the access token in `presented`, by whoever has `proven` to hold the key that it is bound to."""
+        token = self._unexpired(presented)
+        # APPSEC: a bound token is no bearer token, and an unbound one none that was proven (RFC 9449, section 7.1).
+        if token.key_thumbprint != (None if proven is None else proven.thumbprint):
+            self.log.record(SecurityEvent.of(Happening.ACCESS_REFUSED, token, cause=RefusalCause.KEY_NOT_PROVEN))
+            raise InvalidAccessTokenError(RefusalCause.KEY_NOT_PROVEN)
+        return self._of_live_session(token)
+
+    def to_revoke(self, presented: str) -> AccessToken:
+        """Return the access token in `presented`, to end its session: for that, no more than the token is asked for."""
+        return self._of_live_session(self._unexpired(presented))
+
+    def _unexpired(self, presented: str) -> AccessToken:
         try:
             token = self.tokens.read_access_token(presented)
         except InvalidAccessTokenError as error:
@@ -38,10 +50,9 @@ class AuthenticateAccessToken:
         except AccessTokenExpiredError:
             self.log.record(SecurityEvent.of(Happening.ACCESS_REFUSED, token, cause=RefusalCause.EXPIRED))
             raise
-        # APPSEC: a bound token is no bearer token, and an unbound one none that was proven (RFC 9449, section 7.1).
-        if token.key_thumbprint != (None if proven is None else proven.thumbprint):
-            self.log.record(SecurityEvent.of(Happening.ACCESS_REFUSED, token, cause=RefusalCause.KEY_NOT_PROVEN))
-            raise InvalidAccessTokenError(RefusalCause.KEY_NOT_PROVEN)
+        return token
+
+    def _of_live_session(self, token: AccessToken) -> AccessToken:
         if not self.sessions.get(token.user_id, token.session_id).is_live_for(token):
             self.log.record(SecurityEvent.of(Happening.ACCESS_REFUSED, token, cause=RefusalCause.REVOKED))
             raise InvalidAccessTokenError(RefusalCause.REVOKED)

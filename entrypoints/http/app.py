@@ -1,7 +1,7 @@
 """The Falcon application: routes, middleware, error handlers. Pure: nothing happens at import."""
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import falcon
 from structlog.contextvars import bind_contextvars, unbind_contextvars
@@ -10,11 +10,13 @@ from domain.model.tokens import new_id
 from domain.use_cases.service import Service
 from entrypoints.http.addresses import ClientAddresses
 from entrypoints.http.client import ClientResource, DemoResource, DemoSignInResource
-from entrypoints.http.credentials import RefreshTokenCredential, ServiceCredentials
+from entrypoints.http.credentials import AccessTokenCredential, RefreshTokenCredential, ServiceCredentials
 from entrypoints.http.cross_site import Cors, CrossSiteGuard
 from entrypoints.http.documentation import DocsResource, OpenApiResource
+from entrypoints.http.dpop_challenges import DPoPChallenges, renew_nonce
 from entrypoints.http.errors import ErrorHandlers
 from entrypoints.http.health import LiveResource, ReadyResource
+from entrypoints.http.key_proofs import KeyProofs
 from entrypoints.http.metrics import Metrics, MetricsResource, RequestTimes
 from entrypoints.http.oauth import server as paths
 from entrypoints.http.oauth.introspect import IntrospectResource
@@ -27,12 +29,14 @@ from entrypoints.http.refresh_cookie import RefreshCookie
 from entrypoints.http.refresh_token import RefreshTokenResource
 from entrypoints.http.request_body import check_announced_size
 from entrypoints.http.revoke_token import RevokeTokenResource
+from entrypoints.http.session_request import KeyTerms
 from entrypoints.http.users_sessions import (
     SignInResource,
     UsersSessionResource,
     UsersSessionsResource,
     keep_user_in_one_segment,
 )
+from ports.dpop import DPoP
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
@@ -51,6 +55,7 @@ def create_app(
     metrics_credentials: Collection[str] = (),
     demo_user: str | None = None,
     old_endpoints: Mapping[str, object] | None = None,
+    dpop: DPoP | None = None,
 ) -> "falcon.App[falcon.Request, falcon.Response]":
     """Return the WSGI application over `service`. `check_ready` raises `StoreUnavailableError` while it cannot work.
 
@@ -59,23 +64,37 @@ def create_app(
     are those who are believed about whom they forward for.
     With `demo_user`, anybody on this machine is signed in as that user at `/demo`.
     `old_endpoints`, by path, answer in the words of a library that an application moves in from.
+    With `dpop` clients may prove that they hold a key.
     """
     app = falcon.App(middleware=[] if metrics is None else RequestTimes(metrics.observe_requests))
     app.add_middleware(_EveryRequest(ClientAddresses(trusted_proxies)))
     if allowed_origins:
         app.add_middleware(Cors(allowed_origins))
-    ErrorHandlers(cookie, service.record).register(app)
+    policy = service.start.policy
+    challenges = DPoPChallenges(dpop, access_tokens_are_bound=policy.bound_access_tokens)
+    ErrorHandlers(cookie, service.record, challenges).register(app)
 
+    proofs = KeyProofs(dpop, service.record)
     credential = RefreshTokenCredential(cookie, CrossSiteGuard(allowed_origins))
-    app.add_route("/refresh_token", RefreshTokenResource(credential, cookie, service.refresh))
+    app.add_route("/refresh_token", RefreshTokenResource(credential, proofs, cookie, service.refresh))
     app.add_route("/revoke_token", RevokeTokenResource(credential, cookie, service.revoke))
     services = ServiceCredentials(service_credentials)
-    own = OwnSessionsResource(service, cookie)
-    app.add_route("/sessions", _SessionsOfBoth(SignInResource(service, services, cookie), own))
-    app.add_route("/sessions/{session_id}", OwnSessionResource(service, cookie))
+    sign_in = SignInResource(service, services, cookie, KeyTerms.of(policy, speaks_dpop=dpop is not None))
+    own_credential = AccessTokenCredential(proofs)
+    own = OwnSessionsResource(service, own_credential, cookie)
+    app.add_route("/sessions", _SessionsOfBoth(sign_in, own))
+    app.add_route("/sessions/{session_id}", OwnSessionResource(service, own_credential, cookie))
     app.add_route("/users/{user_id}/sessions", UsersSessionsResource(service, services))
     app.add_route("/users/{user_id}/sessions/{session_id}", UsersSessionResource(service, services))
-    _add_oauth(app, service, services, server or AuthorizationServer(), public_keys or {"keys": []})
+    _add_oauth(
+        app,
+        service,
+        services,
+        proofs,
+        server=server or AuthorizationServer(),
+        public_keys=public_keys or {"keys": []},
+        dpop_algorithms=() if dpop is None else dpop.algorithms,
+    )
     app.add_route("/health/live", LiveResource())
     app.add_route("/health/ready", ReadyResource(check_ready))
     if metrics is not None:
@@ -101,14 +120,19 @@ def _add_oauth(
     app: "falcon.App[falcon.Request, falcon.Response]",
     service: Service,
     services: ServiceCredentials,
+    proofs: KeyProofs,
+    *,
     server: AuthorizationServer,
     public_keys: Mapping[str, object],
+    dpop_algorithms: Sequence[str],
 ) -> None:
-    app.add_route(paths.TOKEN, TokenResource(service.refresh, server.client_id))
+    app.add_route(paths.TOKEN, TokenResource(service.refresh, proofs, server.client_id))
     app.add_route(paths.REVOKE, RevokeResource(service, server.client_id))
     app.add_route(paths.INTROSPECT, IntrospectResource(service.introspect, services, server))
     app.add_route(paths.JWKS, PublishedResource(public_keys))
-    metadata = server.metadata(has_keys=bool(public_keys["keys"]), has_services=bool(services))
+    metadata = server.metadata(
+        has_keys=bool(public_keys["keys"]), has_services=bool(services), dpop_algorithms=dpop_algorithms
+    )
     if metadata is not None:
         app.add_route(paths.METADATA, PublishedResource(metadata))
 
@@ -140,6 +164,7 @@ class _EveryRequest:
     ) -> None:
         """Keep answers out of caches, unless a resource says otherwise, and forget whose request this thread had."""
         resp.set_header("X-Content-Type-Options", "nosniff")
+        renew_nonce(req, resp)
         if resp.get_header("Cache-Control") is None:
             resp.set_header("Cache-Control", "no-store")
             resp.set_header("Pragma", "no-cache")

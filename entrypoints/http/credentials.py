@@ -11,6 +11,7 @@ from urllib.parse import unquote_plus
 import falcon
 
 from domain.model.actors import Actor, ActorKind
+from domain.model.proofs import ProvenKey
 from entrypoints.http.cross_site import CrossSiteGuard
 from entrypoints.http.errors import (
     AccessTokenMissingError,
@@ -19,6 +20,7 @@ from entrypoints.http.errors import (
     RefreshTokenMissingError,
     ServiceCredentialMissingError,
 )
+from entrypoints.http.key_proofs import KeyProofs
 from entrypoints.http.refresh_cookie import RefreshCookie
 
 
@@ -101,12 +103,26 @@ class ServiceCredentials:
         return matches[0]
 
 
-def access_token_of(req: falcon.Request) -> str:
-    """Return the presented access token, which only ever comes by header, or raise `AccessTokenMissingError`."""
-    bearer = bearer_of(req)
-    if bearer is None:
-        raise AccessTokenMissingError
-    return bearer
+class AccessTokenCredential:
+    """Finds the access token of a request, which only ever comes by header: as `Bearer`, or as `DPoP` with a proof."""
+
+    def __init__(self, proofs: KeyProofs) -> None:
+        self._proofs = proofs
+
+    def of(self, req: falcon.Request) -> tuple[str, ProvenKey | None]:
+        """Return the presented access token, and the key that is proven if it did not come as a bearer token.
+
+        Raises `AccessTokenMissingError`, `InvalidProofError` or `ProofNotFreshError`.
+        """
+        bearer = bearer_of(req)
+        if bearer is not None:
+            # A bad proof is refused everywhere, and a good one makes no bearer token a bound one.
+            self._proofs.beside(req, bearer)
+            return bearer, None
+        shown = self._proofs.with_access_token(req)
+        if shown is None:
+            raise AccessTokenMissingError
+        return shown
 
 
 def bearer_of(req: falcon.Request) -> str | None:

@@ -7,8 +7,8 @@ import falcon
 from entrypoints.http.errors import CrossSiteRequestError
 
 _ALLOWED_METHODS = "GET, POST, DELETE"
-_ALLOWED_HEADERS = "Authorization, Content-Type, X-Request-ID"
-_EXPOSED_HEADERS = "Date, Retry-After, X-Request-ID"
+_ALLOWED_HEADERS = "Authorization, Content-Type, DPoP, X-Request-ID"
+_EXPOSED_HEADERS = "Date, DPoP-Nonce, Retry-After, WWW-Authenticate, X-Request-ID"
 _PREFLIGHT_MAX_AGE = "600"
 
 

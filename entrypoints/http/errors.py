@@ -12,15 +12,18 @@ from domain.model.errors import (
     AccessTokenExpiredError,
     InvalidAccessTokenError,
     InvalidClaimsError,
+    InvalidProofError,
     InvalidRefreshTokenError,
     KeyNotProvenError,
     NuovoError,
+    ProofNotFreshError,
     RefreshTokenExpiredError,
     SessionNotFoundError,
     StoreUnavailableError,
     UserDisabledError,
     UserNotFoundError,
 )
+from entrypoints.http.dpop_challenges import DPOP_ERRORS, DPoPChallenges
 from entrypoints.http.envelope import fail, fail_as_oauth
 from entrypoints.http.refresh_cookie import RefreshCookie
 from ports.security_log import Happening, SecurityEvent
@@ -70,12 +73,6 @@ class BodyMediaTypeError(HttpError):
     """A request body that does not say it is JSON."""
 
 
-class InvalidDPoPProofError(OAuth2Error):  # type: ignore[misc]  # Authlib has no types
-    """A proof of possession that is missing or wrong, in the words of OAuth 2.0 (RFC 9449, section 12.2)."""
-
-    error = "invalid_dpop_proof"
-
-
 class InvalidFieldError(HttpError):
     """A field of the body or the query that is missing or wrong. The message names it, never its value."""
 
@@ -85,6 +82,8 @@ _ANSWERS: dict[type[Exception], tuple[int, str]] = {
     InvalidRefreshTokenError: (401, "Invalid refresh token."),
     RefreshTokenExpiredError: (401, "Refresh token has expired."),
     KeyNotProvenError: (401, "Key not proven."),
+    InvalidProofError: (401, "Invalid DPoP proof."),
+    ProofNotFreshError: (401, "DPoP proof needs a new nonce."),
     UserNotFoundError: (404, "User not found."),
     UserDisabledError: (403, "User disabled."),
     AccessTokenMissingError: (401, "Access token missing."),
@@ -101,13 +100,13 @@ _ANSWERS: dict[type[Exception], tuple[int, str]] = {
     StoreUnavailableError: (503, "Service temporarily unavailable."),
 }
 OAUTH_PREFIX = "/oauth/"
-_OAUTH_ANSWERS: dict[type[Exception], tuple[int, type[OAuth2Error]]] = {
-    InvalidRefreshTokenError: (400, InvalidGrantError),
-    RefreshTokenExpiredError: (400, InvalidGrantError),
-    KeyNotProvenError: (400, InvalidDPoPProofError),
-    UserNotFoundError: (400, InvalidGrantError),
-    ServiceCredentialMissingError: (401, InvalidClientError),
-    InvalidServiceCredentialError: (401, InvalidClientError),
+_OAUTH_ANSWERS: dict[type[Exception], tuple[int, str]] = {
+    InvalidRefreshTokenError: (400, InvalidGrantError.error),
+    RefreshTokenExpiredError: (400, InvalidGrantError.error),
+    UserNotFoundError: (400, InvalidGrantError.error),
+    ServiceCredentialMissingError: (401, InvalidClientError.error),
+    InvalidServiceCredentialError: (401, InvalidClientError.error),
+    **{kind: (400, error) for kind, error in DPOP_ERRORS.items()},
 }
 """Below `OAUTH_PREFIX` these are other answers; what else a client did wrong is `invalid_request`."""
 _OAUTH_MESSAGES: dict[type[Exception], str] = {
@@ -120,6 +119,7 @@ _UNAUTHORIZED = 401
 _UNAVAILABLE = 503
 _BASIC = f'Basic realm="{REALM}"'
 _MISSING = (RefreshTokenMissingError, AccessTokenMissingError, ServiceCredentialMissingError)
+_OF_ACCESS_TOKENS = (AccessTokenMissingError, InvalidAccessTokenError, AccessTokenExpiredError)
 
 
 def _challenge(error: type[Exception], message: str) -> str:
@@ -138,10 +138,13 @@ _CHALLENGES = {
 class ErrorHandlers:
     """Turns every exception into an answer of the one envelope."""
 
-    def __init__(self, cookie: RefreshCookie, record: Callable[[SecurityEvent], None]) -> None:
+    def __init__(
+        self, cookie: RefreshCookie, record: Callable[[SecurityEvent], None], challenges: DPoPChallenges
+    ) -> None:
         """Take the refresh cookie, which a 401 to a request that was made with it clears, and who is told of events."""
         self._cookie = cookie
         self._record = record
+        self._challenges = challenges
 
     def register(self, app: "falcon.App[falcon.Request, falcon.Response]") -> None:
         """Make `app` answer with these handlers and no others."""
@@ -171,8 +174,9 @@ class ErrorHandlers:
             if _is_oauth(req):
                 resp.append_header("WWW-Authenticate", _BASIC)
             # A session whose key was not proven goes on, and its cookie with it.
-            if kind is not KeyNotProvenError and getattr(req.context, "by_cookie", False):
+            if kind not in DPOP_ERRORS and getattr(req.context, "by_cookie", False):
                 self._cookie.clear(resp)
+        self._challenges.add(req, resp, kind, message, of_access_token=kind in _OF_ACCESS_TOKENS)
         if code == _UNAVAILABLE:
             resp.set_header("Retry-After", RETRY_AFTER_SECONDS)
             _log.error("store_unavailable", reason=str(error), path=req.uri_template)
@@ -214,6 +218,6 @@ def _fail(
     if not _is_oauth(req):
         fail(resp, code, message)
         return code
-    code, error = _OAUTH_ANSWERS.get(kind, (code, InvalidRequestError))
-    fail_as_oauth(resp, code, _OAUTH_TROUBLE.get(code, error.error), _OAUTH_MESSAGES.get(kind, message))
+    code, error = _OAUTH_ANSWERS.get(kind, (code, str(InvalidRequestError.error)))
+    fail_as_oauth(resp, code, _OAUTH_TROUBLE.get(code, error), _OAUTH_MESSAGES.get(kind, message))
     return code

@@ -4,7 +4,7 @@ import falcon
 
 from domain.model.actors import THE_USER
 from domain.use_cases.service import Service
-from entrypoints.http.credentials import access_token_of
+from entrypoints.http.credentials import AccessTokenCredential
 from entrypoints.http.envelope import succeed
 from entrypoints.http.errors import InvalidFieldError
 from entrypoints.http.query import read_page, read_query
@@ -17,13 +17,14 @@ _CURRENT = "current"
 class OwnSessionsResource:
     """All sessions of the user who asks."""
 
-    def __init__(self, service: Service, cookie: RefreshCookie) -> None:
+    def __init__(self, service: Service, credential: AccessTokenCredential, cookie: RefreshCookie) -> None:
         self._service = service
+        self._credential = credential
         self._cookie = cookie
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """List those that are live, the newest first."""
-        caller = self._service.authenticate(access_token_of(req))
+        caller = self._service.authenticate(*self._credential.of(req))
         answer_list(
             resp,
             self._service.list_sessions,
@@ -34,7 +35,7 @@ class OwnSessionsResource:
 
     def on_delete(self, req: falcon.Request, resp: falcon.Response) -> None:
         """End all, this one included; or all the others."""
-        caller = self._service.authenticate(access_token_of(req))
+        caller = self._service.authenticate(*self._credential.of(req))
         spared = read_query(req, "except").get("except")
         if spared not in (None, _CURRENT):
             raise InvalidFieldError(f'except: must be "{_CURRENT}".')
@@ -47,13 +48,14 @@ class OwnSessionsResource:
 class OwnSessionResource:
     """One session of the user who asks."""
 
-    def __init__(self, service: Service, cookie: RefreshCookie) -> None:
+    def __init__(self, service: Service, credential: AccessTokenCredential, cookie: RefreshCookie) -> None:
         self._service = service
+        self._credential = credential
         self._cookie = cookie
 
     def on_delete(self, req: falcon.Request, resp: falcon.Response, session_id: str) -> None:
         """End it. Somebody else's session and no session at all look the same."""
-        caller = self._service.authenticate(access_token_of(req))
+        caller = self._service.authenticate(*self._credential.of(req))
         read_query(req)
         if session_id == caller.session_id:
             self._service.end.own(caller)

@@ -15,7 +15,7 @@ from entrypoints.http.query import read_page, read_query, read_spared
 from entrypoints.http.refresh_cookie import RefreshCookie
 from entrypoints.http.request_body import read_json_object
 from entrypoints.http.session_lists import answer_list, described
-from entrypoints.http.session_request import NOT_A_USER_ID, read_session_request
+from entrypoints.http.session_request import NOT_A_USER_ID, KeyTerms, read_session_request
 
 _PREFIX, _SESSIONS = "users/", "sessions"
 
@@ -23,16 +23,17 @@ _PREFIX, _SESSIONS = "users/", "sessions"
 class SignInResource:
     """The session that begins when the login service knows who somebody is."""
 
-    def __init__(self, service: Service, services: ServiceCredentials, cookie: RefreshCookie) -> None:
+    def __init__(self, service: Service, services: ServiceCredentials, cookie: RefreshCookie, keys: KeyTerms) -> None:
         self._service = service
         self._services = services
         self._cookie = cookie
+        self._keys = keys
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Start a session. With the cookie transport, the login service passes `Set-Cookie` on to the browser."""
         actor = self._services.actor_of(req)
         read_query(req)
-        asked = read_session_request(read_json_object(req))
+        asked = read_session_request(read_json_object(req), self._keys)
         pair = self._service.start(asked.user_id, asked.terms, by=actor)
         data = {"session_id": pair.session_id, "access_token": pair.access_token}
         self._cookie.deliver(pair, resp, data, by_cookie=asked.by_cookie)

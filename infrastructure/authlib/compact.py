@@ -17,7 +17,7 @@ from domain.model.tokens import MAX_TOKEN_LENGTH
 from infrastructure.authlib.key_ring import Ring
 from infrastructure.authlib.keys import Key
 
-_COMPACT = re.compile(rb"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+COMPACT = re.compile(rb"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _ANY_KEY = re.compile(
     rb'\{"alg":"(?:HS256|ES256|RS256|EdDSA)","kid":"[A-Za-z0-9_-]{43}","typ":"(?:rt|at)\+jwt"\}', re.ASCII
 )
@@ -52,7 +52,7 @@ def read(presented: str, ring: Ring) -> Claims:
     if len(presented) > MAX_TOKEN_LENGTH or not presented.isascii():
         raise RefusedError(RefusalCause.MALFORMED)
     token = presented.encode("ascii")
-    if _COMPACT.fullmatch(token) is None:
+    if COMPACT.fullmatch(token) is None:
         raise RefusedError(RefusalCause.MALFORMED)
     message, _, signature = token.rpartition(b".")
     header, _, payload = message.partition(b".")
@@ -60,18 +60,18 @@ def read(presented: str, ring: Ring) -> Claims:
     key = ring.by_header.get(header)
     if key is None:
         raise RefusedError(RefusalCause.UNKNOWN_KEY if _names_a_key(header) else RefusalCause.MALFORMED)
-    if not key.verify(message, _decode(signature)):
+    if not key.verify(message, decode(signature)):
         raise RefusedError(RefusalCause.BAD_SIGNATURE)
-    return _parse(_decode(payload))
+    return _parse(decode(payload))
 
 
 def _names_a_key(header: bytes) -> bool:
     """Tell whether the header part is one of this service's but for the key: for the log, and still without parsing."""
-    return len(header) <= _MAX_HEADER_LENGTH and _ANY_KEY.fullmatch(_decode(header)) is not None
+    return len(header) <= _MAX_HEADER_LENGTH and _ANY_KEY.fullmatch(decode(header)) is not None
 
 
-def _decode(part: bytes) -> bytes:
-    """Return the bytes of a base64url part, refusing all spellings of them but one."""
+def decode(part: bytes) -> bytes:
+    """Return the bytes of a base64url part, refusing all spellings of them but one. Raises `RefusedError`."""
     surplus = len(part) % 4
     if surplus and part[-1] not in _LAST_CHARACTERS.get(surplus, b""):
         raise RefusedError(RefusalCause.MALFORMED)

@@ -13,9 +13,12 @@ from domain.model.sessions import Session
 from entrypoints.http.app import create_app
 from entrypoints.http.oauth.server import AuthorizationServer
 from entrypoints.http.refresh_cookie import RefreshCookie
+from infrastructure.authlib.dpop import AuthlibDPoP
+from infrastructure.authlib.key_ring import KeyRing
 from ports.token_codec import TokenCodec
 from tests.builders import first_token
 from tests.e2e.server import Nuovo
+from tests.fakes.dpop import BASE
 from tests.fakes.service import FakeService
 from tests.fakes.sessions import FakeSessions
 from tests.hostile.forge import AUDIENCE, CLIENT, ISSUER, PREVIOUS_SECRET, SECRET, SESSION_ID, strict_codec
@@ -50,6 +53,7 @@ class Target:
         self.service = FakeService(tokens=self.codec, sessions=self.sessions)
         token = replace(first_token("ada"), session_id=SESSION_ID)
         self.sessions.start(replace(Session.recalled(token), device="Laptop"))
+        self.dpop = AuthlibDPoP(KeyRing(SECRET), self.service.clock, base=BASE)
         self.app = self.new_app()
 
     def state(self) -> object:
@@ -72,6 +76,7 @@ class Target:
             service_credentials=[SERVICE_CREDENTIAL],
             allowed_origins=[ALLOWED_ORIGIN],
             server=AuthorizationServer(issuer=ISSUER, audience=AUDIENCE, client_id=CLIENT),
+            dpop=self.dpop,
         )
 
 
@@ -109,6 +114,7 @@ def nuovo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nuovo]:
         "NUOVO_LOG_LEVEL": "DEBUG",
         "NUOVO_SECRET_KEY": SECRET,
         "NUOVO_PREVIOUS_SECRET_KEYS": PREVIOUS_SECRET,
+        "NUOVO_PUBLIC_URL": BASE,
     }
     with Nuovo(folder, f"sqlite:///{folder}/nuovo.sqlite3", environment=environment).prepare() as nuovo:
         yield nuovo

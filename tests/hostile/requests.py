@@ -67,7 +67,8 @@ NASTY = [
     "data:text/html,x", "gzip;q=0", "a" + " " * 5000 + "b", ";" * 3000, '="' * 2000,
 ]  # fmt: skip
 HEADERS = [
-    "AUTHORIZATION", "COOKIE", "ORIGIN", "SEC_FETCH_SITE", "HOST", "ACCEPT", "ACCEPT_ENCODING", "ACCEPT_LANGUAGE",
+    "AUTHORIZATION", "DPOP",
+    "COOKIE", "ORIGIN", "SEC_FETCH_SITE", "HOST", "ACCEPT", "ACCEPT_ENCODING", "ACCEPT_LANGUAGE",
     "X_REQUEST_ID", "USER_AGENT", "REFERER", "FORWARDED", "X_FORWARDED_FOR", "X_FORWARDED_HOST", "X_FORWARDED_PROTO",
     "X_HTTP_METHOD_OVERRIDE", "IF_NONE_MATCH", "IF_MODIFIED_SINCE", "RANGE", "EXPECT", "CONNECTION", "UPGRADE", "TE",
     "TRAILER", "DATE", "FROM", "ACCESS_CONTROL_REQUEST_METHOD", "ACCESS_CONTROL_REQUEST_HEADERS", "TRANSFER_ENCODING",
@@ -103,7 +104,9 @@ AUTHORIZATIONS = [
     "Bearer {token},Bearer x", "Bearer x,Bearer {token}", "Bearer {token} {token}", 'Bearer "{token}"',
     "Bearer '{token}'",
     "Bearer <{token}>", "Bearer token={token}", "Bearer Bearer {token}", "Basic {token}", "Basic YWRhOg==", "Digest x",
-    "Negotiate YII=", "JWT {token}", "Token {token}", "DPoP {token}", "MAC id=x", "\x00Bearer {token}", "Bearer \x00",
+    "Negotiate YII=", "JWT {token}", "Token {token}", "DPoP {token}",
+    "DPoP", "DPoP ", "dpop  {token}", "DPoP\xa0{token}", "DPoP {token}, Bearer {token}",
+    "MAC id=x", "\x00Bearer {token}", "Bearer \x00",
     "Bearer {token}\x00", "Bearer \r\n {token}", "Bearer\r\n{token}", "B\xe9arer {token}", "Bearer \xff\xfe",
     "Bearer " + "=" * 5000, "Bearer " + "a" * 1_000_000, " " * 10_000 + "Bearer x", "," * 5000,
     "Bearer \u2028".encode().decode(

@@ -13,10 +13,13 @@ from tests.e2e.nginx import ProxiedNuovo
 from tests.e2e.server import USER, Nuovo
 from tests.hostile.catalogue import every_token
 from tests.hostile.forge import PREVIOUS_SECRET, REFRESH, SECRET
+from tests.hostile.proofs import every_proof
 from tests.hostile.requests import AUTHORIZATIONS, NASTY
 from tests.hostile.wire import exchange, request_bytes
+from tests.key_holder import KeyHolder
 
 WINDOW = 16
+PUBLIC_URL = "https://auth.example.org"
 
 
 class Canaries:
@@ -24,15 +27,21 @@ class Canaries:
 
     def __init__(self, *secrets: str) -> None:
         self._secrets = set(secrets)
+        self._public = {REFRESH.header}
 
     def add(self, token: str) -> None:
         """Remember a token: its payload and its signature. All tokens of a service share their header."""
         self._secrets.update(token.split(".")[1:])
 
+    def give_away(self, nonce: str) -> None:
+        """Remember what is told to anybody: it is signed with the same key, and holds a time as tokens do."""
+        self._public.add(nonce)
+
     def found_in(self, text: str) -> list[str]:
         """Return what 16 characters of a secret `text` holds."""
         secret = {window for secret in self._secrets for window in windows_of(secret)}
-        return sorted(secret.intersection(windows_of(text)))
+        public = {window for given in self._public for window in windows_of(given)}
+        return sorted(secret.intersection(windows_of(text)) - public)
 
 
 def windows_of(text: str) -> Iterator[str]:
@@ -55,6 +64,8 @@ class Tour:
         self._hostile()
 
     def _note(self, answer: Answer) -> Answer:
+        if "dpop-nonce" in answer.headers:
+            self.canaries.give_away(answer.headers["dpop-nonce"])
         if answer.status >= 400:
             self.error_pages.append(f"{answer.headers} {answer.body.decode()}")
             return answer
@@ -81,6 +92,7 @@ class Tour:
         assert client.delete("/sessions", again.access_token).status == 200
         self._note(client.refresh(again.refresh_token))
         self._oauth(client)
+        self._prove(client)
 
     def _oauth(self, client: Client) -> None:
         """Present tokens in forms and, where they do not belong, in addresses; and a credential as a client does."""
@@ -100,6 +112,24 @@ class Tour:
                 self._note(client.request("POST", path, headers=headers | bearer, body=wrong))
             refused = headers | {"Authorization": f"Basic {basic}"}
             self._note(client.request("POST", f"{path}?token={token}", headers=refused, body=form))
+
+    def _prove(self, client: Client) -> None:
+        """Refresh a session that is bound to a key: without a proof, with an honest one, and with hostile ones."""
+        holder = KeyHolder()
+        pair = self._note(client.sign_in(self.nuovo.service_credential, USER, dpop_jkt=holder.thumbprint))
+        url = f"{PUBLIC_URL}/refresh_token"
+        headers = {"Authorization": f"Bearer {pair.refresh_token}"}
+        nonce = self._note(client.request("POST", "/refresh_token", headers=headers)).headers["dpop-nonce"]
+        for method, status in (("GET", 401), ("POST", 200)):
+            proof = holder.prove(method, url, nonce)
+            self.canaries.add(proof)
+            answer = self._note(client.request("POST", "/refresh_token", headers=headers | {"DPoP": proof}))
+            assert answer.status == status
+        for name, proof in every_proof(nonce):
+            if proof.isascii() and proof.isprintable() and proof.count(".") == 2 and 500 < len(proof) < 4000:
+                self.canaries.add(proof)
+                answer = self._note(client.request("POST", "/refresh_token", headers=headers | {"DPoP": proof}))
+                assert answer.status in (400, 401), name
 
     def _refused(self, client: Client) -> None:
         answer = self._note(client.sign_in(self.nuovo.service_credential, USER))
@@ -144,6 +174,7 @@ def toured(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Tour]:
         "NUOVO_SECRET_KEY": SECRET,
         "NUOVO_PREVIOUS_SECRET_KEYS": PREVIOUS_SECRET,
         "NUOVO_REPLAY_GRACE": "0",
+        "NUOVO_PUBLIC_URL": PUBLIC_URL,
     }
     with kind(tmp_path, f"sqlite:///{tmp_path}/nuovo.sqlite3", environment=environment).prepare() as nuovo:
         tour = Tour(nuovo)
@@ -162,7 +193,14 @@ def test_no_part_of_a_secret_leaves_the_service(toured: Tour) -> None:
     assert len(toured.error_pages) > 100
     assert canaries.found_in("\n".join(toured.error_pages)) == []
     log = nuovo.log_text
-    for word in ("session_started", "refresh_rotated", "session_ended", "refresh_refused", "bad_signature"):
+    for word in (
+        "session_started",
+        "refresh_rotated",
+        "session_ended",
+        "refresh_refused",
+        "bad_signature",
+        "proof_malformed",
+    ):
         assert word in log, "a log that says nothing proves nothing"
     assert "Traceback" not in log
     if nuovo.environment["NUOVO_LOG_FORMAT"] == "json":

@@ -2,17 +2,21 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from falcon.testing import TestClient
 
 from domain.model.tokens import TokenPair
+from domain.use_cases.start_session import SessionTerms
 from entrypoints.http.cross_site import CrossSiteGuard
 from entrypoints.http.errors import ErrorHandlers
+from tests.fakes.dpop import FakeDPoP
 from tests.fakes.service import FakeService
 from tests.http import (
     test_cors,
+    test_dpop,
     test_headers,
     test_oauth,
     test_refresh_transports,
@@ -168,3 +172,43 @@ def test_an_oauth_endpoint_that_looks_elsewhere_is_caught(
     monkeypatch.setattr("entrypoints.http.oauth.token.read_public_client_parameters", reader)
     with pytest.raises((AssertionError, KeyError)):
         OAUTH_READERS[reader](client, pair)
+
+
+def bad_proof(client: TestClient, service: FakeService, dpop: FakeDPoP) -> None:
+    test_dpop.test_a_bad_proof_is_refused_whether_or_not_one_is_asked_for(client, service, dpop, "nonsense")
+
+
+def bound_access(client: TestClient, service: FakeService, dpop: FakeDPoP) -> None:
+    test_dpop.test_a_bound_access_token_is_taken_with_its_proof_alone(client, service, dpop, "GET", "/sessions")
+
+
+def told_nonce(client: TestClient, service: FakeService, dpop: FakeDPoP) -> None:
+    bound = service.sign_in("ada", SessionTerms(key_thumbprint=test_dpop.KEY))
+    test_dpop.test_a_proof_without_a_nonce_is_told_which_to_use(client, dpop, bound)
+
+
+PROVERS: list[tuple[str, type[Any], Callable[..., None]]] = [
+    ("KeyProofs", careless.IgnoresBadProofs, bad_proof),
+    ("KeyProofs", careless.ForgetsTheAccessToken, bound_access),
+    ("KeyProofs", careless.LooksForTheHeaderAlone, bound_access),
+    ("AccessTokenCredential", careless.ProvesBearerTokens, bound_access),
+    ("DPoPChallenges", careless.KeepsNoncesToItself, told_nonce),
+    ("DPoPChallenges", careless.ChallengesForBearers, told_nonce),
+]
+
+
+@pytest.mark.parametrize("prover", PROVERS, ids=lambda prover: prover[1].__name__)
+def test_a_careless_look_at_proofs_is_caught(
+    make_client: Callable[..., TestClient],
+    service: FakeService,
+    monkeypatch: pytest.MonkeyPatch,
+    prover: tuple[str, type[Any], Callable[..., None]],
+) -> None:
+    name, variant, caught_by = prover
+    dpop = FakeDPoP(service.clock)
+    service.policy = replace(service.policy, bound_access_tokens=True)
+    caught_by(make_client(dpop=dpop), service, dpop)
+    monkeypatch.setattr(f"{APP}.{name}", variant)
+    service.log.events.clear()
+    with pytest.raises((AssertionError, KeyError)):
+        caught_by(make_client(dpop=dpop), service, dpop)

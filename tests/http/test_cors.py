@@ -63,7 +63,7 @@ def test_a_listed_origin_may_read_with_credentials(listed: TestClient, service: 
     assert cors_headers(answer) == {
         "access-control-allow-origin": origin,
         "access-control-allow-credentials": "true",
-        "access-control-expose-headers": "Date, Retry-After, X-Request-ID",
+        "access-control-expose-headers": "Date, DPoP-Nonce, Retry-After, WWW-Authenticate, X-Request-ID",
     }
     assert answer.headers["Vary"] == "Origin"
 
@@ -146,7 +146,7 @@ def test_a_preflight_of_a_listed_origin(listed: TestClient, path: str) -> None:
         "access-control-allow-origin": ALLOWED_ORIGIN,
         "access-control-allow-credentials": "true",
         "access-control-allow-methods": "GET, POST, DELETE",
-        "access-control-allow-headers": "Authorization, Content-Type, X-Request-ID",
+        "access-control-allow-headers": "Authorization, Content-Type, DPoP, X-Request-ID",
         "access-control-max-age": "600",
     }
     assert answer.headers["Vary"] == "Origin"

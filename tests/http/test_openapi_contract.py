@@ -24,7 +24,9 @@ DOCUMENT: Json = document()
 """Read at import because its operations are the cases."""
 
 VERBS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
-CREDENTIALS = ("refreshToken", "refreshCookie", "accessToken", "serviceCredential", "serviceClient")
+CREDENTIALS = (
+    "refreshToken", "refreshCookie", "accessToken", "boundAccessToken", "serviceCredential", "serviceClient",
+)  # fmt: skip
 AT_A_URL = AuthorizationServer(issuer="https://auth.example.org")
 """As which everything is there that is documented."""
 
@@ -192,7 +194,7 @@ def test_whatever_takes_a_credential_is_never_stored() -> None:
 
 MISSING = {
     "Refresh token missing.": {"refreshToken"},
-    "Access token missing.": {"accessToken"},
+    "Access token missing.": {"accessToken", "boundAccessToken"},
     "Service credential missing.": {"serviceCredential", "serviceClient"},
 }
 """What an operation says to whoever brings nothing, and the credentials that it thereby asks for."""

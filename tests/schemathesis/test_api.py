@@ -78,6 +78,8 @@ class SignIn:
     def set(self, case: AnyCase, data: Credentials, context: AuthContext) -> None:
         schemes = {name for scheme in case.operation.definition.raw["security"] for name in scheme}
         label = case.operation.label
+        if is_valid(case):
+            case.headers.pop("DPoP", None)  # no generator makes a proof, which nobody here needs
         if is_valid_and_alone(case) and label in END_SESSIONS:
             case.path_parameters["session_id"] = data.session_id
             if "user_id" in case.path_parameters:

@@ -2,13 +2,19 @@
 
 import re
 from collections.abc import Collection
+from contextlib import suppress
+from typing import Any
 
 import falcon
 
-from domain.model.errors import StoreUnavailableError
+from domain.model.errors import InvalidProofError, StoreUnavailableError
+from domain.model.proofs import ProvenKey
+from entrypoints.http.credentials import AccessTokenCredential
 from entrypoints.http.cross_site import Cors, CrossSiteGuard, _is_this_host
+from entrypoints.http.dpop_challenges import DPoPChallenges
 from entrypoints.http.envelope import fail_as_oauth
 from entrypoints.http.errors import CrossSiteRequestError, ErrorHandlers
+from entrypoints.http.key_proofs import KeyProofs, bound_access_token_of
 from entrypoints.http.oauth.form import read_public_client_parameters
 from entrypoints.http.refresh_cookie import RefreshCookie
 from entrypoints.http.request_body import read_form
@@ -190,3 +196,53 @@ def reads_cookies_too(req: falcon.Request, client_id: str) -> dict[str, str]:
 def reads_the_address_too(req: falcon.Request, client_id: str) -> dict[str, str]:
     """Take parameters from the query, as many frameworks' `values` do."""
     return {**{name: str(value) for name, value in req.params.items()}, **read_form(req)}
+
+
+class IgnoresBadProofs(KeyProofs):
+    """Takes a proof that is wrong for one that is missing."""
+
+    def by_header(self, req: falcon.Request) -> ProvenKey | None:
+        with suppress(InvalidProofError):
+            return super().by_header(req)
+        return None
+
+
+class ForgetsTheAccessToken(KeyProofs):
+    """Takes a proof for whichever access token."""
+
+    def beside(self, req: falcon.Request, access_token: str) -> ProvenKey | None:
+        return self.by_header(req)
+
+
+class LooksForTheHeaderAlone(KeyProofs):
+    """Lets a bound access token pass without a proof if it says that it is bound."""
+
+    def with_access_token(self, req: falcon.Request) -> tuple[str, ProvenKey] | None:
+        token = bound_access_token_of(req)
+        return None if token is None else (token, self.beside(req, token) or ProvenKey(thumbprint="k" * 43))
+
+
+class ProvesBearerTokens(AccessTokenCredential):
+    """Lets a bound access token be shown as a bearer token."""
+
+    def of(self, req: falcon.Request) -> tuple[str, ProvenKey | None]:
+        token, key = super().of(req)
+        return token, key or self._proofs.beside(req, token)
+
+
+class KeepsNoncesToItself(DPoPChallenges):
+    """Tells clients that they need a nonce, and not which."""
+
+    def add(self, req: falcon.Request, resp: falcon.Response, kind: type[Exception], *rest: Any, **named: Any) -> None:
+        super().add(req, resp, kind, *rest, **named)
+        resp.delete_header("DPoP-Nonce")
+
+
+class ChallengesForBearers(DPoPChallenges):
+    """Never says which scheme it wants."""
+
+    def add(self, req: falcon.Request, resp: falcon.Response, kind: type[Exception], *rest: Any, **named: Any) -> None:
+        before = resp.get_header("WWW-Authenticate")
+        super().add(req, resp, kind, *rest, **named)
+        if before is not None:
+            resp.set_header("WWW-Authenticate", before)

@@ -37,7 +37,10 @@ class IntrospectResource:
             "iat": token.issued_at,
             "exp": token.expires_at,
         }
+        if token.key_thumbprint is not None:
+            claims["cnf"] = {"jkt": token.key_thumbprint}  # RFC 9449, section 6.2
         if isinstance(token, RefreshToken):
             return {**claims, "aud": self._server.issuer, "type": "refresh", "auth_time": token.started_at}
+        token_type = "Bearer" if token.key_thumbprint is None else "DPoP"
         # The service's own words come last: no claim of the application's can pass for one of them.
-        return {**token.claims, **claims, "aud": self._server.audience, "type": "access", "token_type": "Bearer"}
+        return {**token.claims, **claims, "aud": self._server.audience, "type": "access", "token_type": token_type}

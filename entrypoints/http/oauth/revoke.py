@@ -34,7 +34,7 @@ class RevokeResource:
 
     def _end_of_access_token(self, token: str) -> bool:
         try:
-            self._service.end.own(self._service.authenticate(token))
+            self._service.end.own(self._service.authenticate.to_revoke(token))
         except (InvalidAccessTokenError, AccessTokenExpiredError):
             return False
         return True

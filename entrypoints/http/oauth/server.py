@@ -1,6 +1,7 @@
 """As whom the service speaks OAuth 2.0, and what of it there is."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 TOKEN, REVOKE, INTROSPECT = "/oauth/token", "/oauth/revoke", "/oauth/introspect"
@@ -19,12 +20,16 @@ class AuthorizationServer:
     issuer: str = "nuovo"
     audience: str = "api"
     client_id: str = "frontend"
+    public_base: str | None = None
+    """The URL below which clients find the endpoints, if it is not the issuer."""
 
-    def metadata(self, *, has_keys: bool, has_services: bool) -> dict[str, object] | None:
+    def metadata(
+        self, *, has_keys: bool, has_services: bool, dpop_algorithms: Sequence[str] = ()
+    ) -> dict[str, object] | None:
         """Return the document of RFC 8414, which names what there is and no more; `None` if the issuer is no URL."""
         if not _ISSUER_URL.fullmatch(self.issuer):
             return None
-        base = self.issuer.rstrip("/")
+        base = self.public_base or self.issuer.rstrip("/")
         document: dict[str, object] = {
             "issuer": self.issuer,
             "token_endpoint": base + TOKEN,
@@ -40,4 +45,6 @@ class AuthorizationServer:
         if has_services:
             document["introspection_endpoint"] = base + INTROSPECT
             document["introspection_endpoint_auth_methods_supported"] = ["client_secret_basic", "Bearer"]
+        if dpop_algorithms:
+            document["dpop_signing_alg_values_supported"] = list(dpop_algorithms)  # RFC 9449, section 5.1
         return document

@@ -8,6 +8,7 @@ from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749.errors import InvalidScopeError, UnsupportedGrantTypeError
 
 from domain.use_cases.refresh_access_token import RefreshAccessToken
+from entrypoints.http.key_proofs import KeyProofs
 from entrypoints.http.oauth.form import read_public_client_parameters, required
 
 _GRANT = "refresh_token"
@@ -16,8 +17,9 @@ _GRANT = "refresh_token"
 class TokenResource:
     """Trades a refresh token for a fresh access token."""
 
-    def __init__(self, refresh: RefreshAccessToken, client_id: str) -> None:
+    def __init__(self, refresh: RefreshAccessToken, proofs: KeyProofs, client_id: str) -> None:
         self._refresh = refresh
+        self._proofs = proofs
         self._client_id = client_id
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
@@ -29,10 +31,11 @@ class TokenResource:
         presented = required(form, "refresh_token")
         if "scope" in form:
             raise InvalidScopeError("There are no scopes here.")
-        pair = self._refresh(presented)
+        # No cookie counts here, nor what one would prove.
+        pair = self._refresh(presented, self._proofs.by_header(req))
         answer: dict[str, Any] = {
             "access_token": pair.access_token,
-            "token_type": "Bearer",
+            "token_type": "DPoP" if pair.access_token_is_bound else "Bearer",
             "expires_in": pair.access_token_expires_in,
         }
         if pair.refresh_token is not None:
