@@ -21,7 +21,6 @@ class BindingSettings(BaseModel):
 
     public_url: Name | None = None
     device_binding: DeviceBinding = DeviceBinding.OFF
-    device_rebinding: bool = False
     dpop_access_tokens: bool = False
 
     def public_base(self, issuer: str) -> str | None:
@@ -43,5 +42,3 @@ class BindingSettings(BaseModel):
                 yield "NUOVO_DEVICE_BINDING needs NUOVO_ROTATION=true: a session is bound when it rotates"
             if cookie_path != "/":
                 yield "NUOVO_DEVICE_BINDING needs NUOVO_COOKIE_PATH=/, or browsers keep the cookie from /dbsc"
-        elif self.device_rebinding:
-            yield "NUOVO_DEVICE_REBINDING needs NUOVO_DEVICE_BINDING=offer or require"

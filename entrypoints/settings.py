@@ -96,7 +96,6 @@ class Settings(AdoptionSettings, BindingSettings, CookieSettings, BaseSettings):
             leeway=self.leeway,
             rotation=self.rotation,
             device_binding=self.device_binding,
-            rebinding=self.device_rebinding,
             bound_access_tokens=self.dpop_access_tokens,
         )
 

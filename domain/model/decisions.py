@@ -72,8 +72,6 @@ class Standing:
         if is_its_holder and key_of_session in (None, key):
             is_missing = key_of_session is None and self._must_bind(token, decision, policy) and not names_session
             return Decision.UNPROVEN if is_missing else decision
-        if names_session and decision is not Decision.REUSE and self.may_bind(token, now=now, policy=policy):
-            return decision
         # APPSEC: whoever binds a stolen session to a key of theirs must not switch reuse detection off: the holder of a
         # token from before ends it. Whoever has stolen a bound token and not its key ends nothing.
         is_young = self.session is not None and self.session.is_young(now=now, grace=policy.replay_grace)
@@ -85,14 +83,9 @@ class Standing:
         """The thumbprint of the key that the session is bound to, as far as the store knows."""
         return None if self.session is None else self.session.token.key_thumbprint
 
-    def may_bind(self, token: RefreshToken, *, now: int, policy: SessionPolicy) -> bool:
-        """Tell whether the session may be bound now: if it is unbound, or by the policy's leave to yet another key."""
-        if policy.device_binding is DeviceBinding.OFF:
-            return False
-        if token.key_thumbprint is None and self.held_key is None:
-            return True
-        session = self.session
-        return policy.rebinding and session is not None and session.rotated_within(policy.access_token_ttl, now=now)
+    def may_bind(self, token: RefreshToken, policy: SessionPolicy) -> bool:
+        """Tell whether the session may be bound to a key of its device. One that is bound stays with its key."""
+        return policy.device_binding is not DeviceBinding.OFF and token.key_thumbprint is None and self.held_key is None
 
     def _must_bind(self, token: RefreshToken, decision: Decision, policy: SessionPolicy) -> bool:
         """Tell whether an unbound session is to be served no more. What was given a moment ago is still repeated."""

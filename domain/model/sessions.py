@@ -21,9 +21,8 @@ class SessionPolicy:
     """How long things last, in whole seconds, and whether refresh tokens rotate.
 
     `refresh_token_ttl` is the idle life of a refresh token, `session_ttl` the absolute life of a session.
-    `replay_grace` and `lost_answer_recovery` may be 0, which switches each off. With `rebinding` a device that has lost
-    its key may bind its session to another one, as long as its last access token lives. With `bound_access_tokens`
-    the access tokens of a session that was bound at its start are bound to the same key.
+    `replay_grace` and `lost_answer_recovery` may be 0, which switches each off. With `bound_access_tokens` the
+    access tokens of a session that was bound at its start are bound to the same key.
     """
 
     access_token_ttl: int = 15 * 60
@@ -34,7 +33,6 @@ class SessionPolicy:
     leeway: int = 0
     rotation: bool = True
     device_binding: DeviceBinding = DeviceBinding.OFF
-    rebinding: bool = False
     bound_access_tokens: bool = False
 
 
@@ -143,10 +141,8 @@ def rotate(
 
 def _key_after(token: RefreshToken, policy: SessionPolicy, held_key: str | None, proven: ProvenKey) -> str | None:
     known = token.key_thumbprint or held_key
-    if not proven.names(token.session_id):
-        return known
-    # Whoever may not bind does not get here with another key than the session's.
-    return proven.thumbprint if known or policy.device_binding is not DeviceBinding.OFF else None
+    may_bind = known is None and policy.device_binding is not DeviceBinding.OFF
+    return proven.thumbprint if may_bind and proven.names(token.session_id) else known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -167,7 +167,7 @@ class RefreshAccessToken:
 
     def _refuse_unproven(self, token: RefreshToken, standing: Standing, now: int) -> Never:
         self.log.record(SecurityEvent.of(Happening.REFUSED, token, cause=RefusalCause.KEY_NOT_PROVEN))
-        raise KeyNotProvenError(token.session_id, may_bind=standing.may_bind(token, now=now, policy=self.policy))
+        raise KeyNotProvenError(token.session_id, may_bind=standing.may_bind(token, self.policy))
 
     def _refuse(self, token: RefreshToken, cause: RefusalCause) -> Never:
         self.log.record(SecurityEvent.of(Happening.REFUSED, token, cause=cause))

@@ -258,7 +258,7 @@ def test_proofs_are_for_the_public_url(base: str, url: str) -> None:
     [
         "", "/refresh_token", "auth.example.org/refresh_token", "//auth.example.org/x", "ftp://auth.example.org/x",
         "https:/auth.example.org/x", "https://ada@auth.example.org/x", "https://auth.example.org\\@evil.example/x",
-        "https://auth.example.org /x", "https://auth.example.org/x\n", "https://auth.example.org\t/x",
+        "https://auth.example.org /x", "https://auth.example.org/x?a b", "https://auth.example.org/x\n", "https://auth.example.org\t/x",
         "https://auth.ex\u00e4mple.org/x", "https://auth.example.org:x/x", "https://auth.example.org:123456/x",
         "https://auth.example.org/\x00", "https://[::1/x", "https:///x", "javascript:https://auth.example.org/x",
         " https://auth.example.org/x", "https://auth.example.org\uff0fx",

@@ -5,7 +5,7 @@ Whoever sends one has a key of their own, so most can be signed: nothing but str
 
 import hmac
 import json
-from base64 import b64encode
+from base64 import b64encode, urlsafe_b64decode
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
@@ -106,6 +106,9 @@ def key_cases(nonce: str) -> Iterator[Named]:
     for x, y in ((zero, zero), (zero, ADA.jwk["y"]), (part(b"\xff" * 32), ADA.jwk["y"]), (ADA.jwk["y"], ADA.jwk["x"])):
         yield f"a point off the curve {x[:4]}", with_jwk(ADA, ADA.jwk | {"x": x, "y": y}, nonce)
     p384 = ECKey.generate_key("P-384").as_dict(private=False)
+    for holder, name in ((ADA, "x"), (ADA, "y"), (ED, "x"), (RSA, "n")):
+        longer = part(b"\0" + urlsafe_b64decode(holder.jwk[name] + "=="))
+        yield f"{holder.algorithm}: {name} with a zero before it", with_jwk(holder, holder.jwk | {name: longer}, nonce)
     yield "P-384 that calls itself P-256", with_jwk(ADA, p384 | {"crv": "P-256"}, nonce)
     yield "P-256 that calls itself P-384", with_jwk(ADA, ADA.jwk | {"crv": "P-384"}, nonce)
     yield "X25519", with_jwk(ED, OKPKey.generate_key("X25519").as_dict(private=False), nonce)

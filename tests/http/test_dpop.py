@@ -168,6 +168,14 @@ def test_a_thief_without_the_key_gets_nothing_and_ends_nothing(
     assert refresh(client, token, proof(dpop)).status_code == 200
 
 
+def test_a_bound_session_of_a_cookie_is_asked_for_no_proof_of_dpop(client: TestClient, bound: TokenPair) -> None:
+    """It is its browser that proves the key, and the cookie stays."""
+    answer = client.simulate_post("/refresh_token", headers=with_cookie(bound))
+    assert (answer.status_code, answer.content) == (401, NOT_PROVEN)
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer ")
+    assert not {"DPoP-Nonce", "Set-Cookie"} & set(answer.headers)
+
+
 def test_a_proof_without_a_nonce_is_told_which_to_use(client: TestClient, dpop: FakeDPoP, bound: TokenPair) -> None:
     answer = refresh(client, refresh_token_of(bound), proof(dpop, nonce=None))
     assert (answer.status_code, answer.content) == (401, NOT_FRESH)

@@ -63,7 +63,6 @@ DEFAULTS: dict[str, object] = {
     "demo": False,
     "public_url": None,
     "device_binding": "off",
-    "device_rebinding": False,
     "dpop_access_tokens": False,
 }
 

@@ -33,7 +33,6 @@ POLICIES = {
     "off": _OFF,
     "offer": replace(_OFF, device_binding=DeviceBinding.OFFER),
     "require": replace(_OFF, device_binding=DeviceBinding.REQUIRE),
-    "rebinding": replace(_OFF, device_binding=DeviceBinding.OFFER, rebinding=True),
     "no recovery": replace(_OFF, device_binding=DeviceBinding.OFFER, lost_answer_recovery=0),
     "no grace": replace(_OFF, device_binding=DeviceBinding.OFFER, replay_grace=0),
     "no rotation": replace(_OFF, rotation=False),
@@ -139,12 +138,7 @@ class Asked:
     def require_right_to_be_served(self, given: RefreshToken, row: Session) -> None:
         """Require that a bound session is served for its key alone and stays bound; and one where that is required."""
         before, policy = self.world.row, self.policy
-        may_rebind = (
-            policy.rebinding
-            and before is not None
-            and before.rotated_within(policy.access_token_ttl, now=self.world.now)
-        )
-        if self.keys - {self.key} and not (self.key is not None and may_rebind):
+        if self.keys - {self.key}:
             self.fail("a bound session is served without its key")
         if given != row.token:
             self.fail("what was given is not what the store holds")
@@ -228,7 +222,7 @@ class Histories:
             unbound = [each for each in older if each.key is None]
             world = replace(world, thief=Holder((*unbound[-1:], newest), thief))
         device = replace(world.device, served=False)
-        return replace(world, device=device, policy=policy, is_whole=policy != "rebinding")
+        return replace(world, device=device, policy=policy)
 
     def run(self, worlds: list[World], steps: int) -> None:
         """Take so many steps from each."""
@@ -269,8 +263,7 @@ class Histories:
             yield replace(world, row=None, earlier=(), is_whole=False, trace=(*world.trace, "the row is lost"))
         for policy in self._policies:
             if policy != world.policy:
-                is_whole = world.is_whole and policy != "rebinding"
-                yield replace(world, policy=policy, is_whole=is_whole, trace=(*world.trace, policy))
+                yield replace(world, policy=policy, trace=(*world.trace, policy))
 
     def _step(self, world: World, wait: int, who: str, held: Held, key: str | None) -> World | None:
         """Let somebody present a token after a wait; return the world after, or `None` if they are not served."""

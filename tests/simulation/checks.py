@@ -47,7 +47,7 @@ def tabs(new_store: NewStore, *, sessions: int = 60) -> int:
 
 def bindings(new_store: NewStore) -> int:
     """Require that what is bound is served for its key alone, and that nobody is refused for good or ended unduly."""
-    return sum(robbed(new_store(), 3, policy).taken for policy in ("require", "rebinding", "offer"))
+    return sum(robbed(new_store(), 3, policy).taken for policy in ("require", "offer"))
 
 
 def lost_bindings(new_store: NewStore) -> int:

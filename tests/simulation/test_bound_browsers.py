@@ -18,7 +18,6 @@ WAKE_UPS = 200
 SESSIONS = 1_000 if STRESS else 40
 OFFER = SessionPolicy(device_binding=DeviceBinding.OFFER)
 POLICIES = {"offer": OFFER, "require": replace(OFFER, device_binding=DeviceBinding.REQUIRE)}
-REBINDING = replace(OFFER, rebinding=True)
 WEATHERS = {"in order": IN_ORDER, "overtaking": OVERTAKING, "awful": AWFUL}
 
 
@@ -47,22 +46,13 @@ def test_a_browser_that_forgets_its_key_is_locked_out_and_ends_nothing(figures: 
     assert outcome.killed * 100 <= outcome.sessions
 
 
-def test_how_many_of_them_a_new_binding_saves(figures: Figures) -> None:
-    """Few: whoever refreshes when an access token ends comes when the time is over in which a key may be replaced."""
-    outcome = simulate(REBINDING, OVERTAKING, Device(forgets=0.001))
-    figures.add("the same where a lost key may be replaced", outcome)
-    assert outcome.killed * 100 <= outcome.sessions
-
-
-@pytest.mark.parametrize("policy", [OFFER, REBINDING], ids=["offer", "rebinding"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_thief_has_at_most_the_presence(kind: str, policy: SessionPolicy, figures: Figures) -> None:
+def test_a_thief_has_at_most_the_presence(kind: str, figures: Figures) -> None:
     """Nobody is served with a bound token after the presence that they stole; nobody binds first and escapes."""
-    outcome = stolen(policy, kind, range(SESSIONS), WAKE_UPS // 4, OVERTAKING)
+    outcome = stolen(OFFER, kind, range(SESSIONS), WAKE_UPS // 4, OVERTAKING)
     ends = ", ".join(f"{count:,} {end}" for end, count in sorted(outcome.ends.items()))
-    rebinding = ", keys may be replaced" if policy.rebinding else ""
     figures.add(
-        f"thieves with {kind}{rebinding}",
+        f"thieves with {kind}",
         f"{outcome.sessions:,} thefts: {ends}; served with a bound token {outcome.of_bound:,} times,"
         f" {outcome.too_late:,} of them without a key",
     )

@@ -424,17 +424,6 @@ class ForgivesWhatWasLeftBehind(WronglyRuled):
         return Decision.UNPROVEN if decision is Decision.REUSE and is_bound else decision
 
 
-class ForgivesAReplacedKey(WronglyRuled):
-    """Nor does the token of a key that was replaced end anything. So it was decided first."""
-
-    def judge(
-        self, standing: Standing, token: RefreshToken, now: int, policy: SessionPolicy, proven: Proof
-    ) -> Decision:
-        decision = standing.decide(token, now=now, policy=policy, proven=proven)
-        is_replaced = token.key_thumbprint is not None and standing.held_key not in (None, token.key_thumbprint)
-        return Decision.UNPROVEN if decision is Decision.REUSE and is_replaced else decision
-
-
 class EndsATabThatWasNotTold(WronglyRuled):
     """A request without presence, sent a moment before another tab bound the session, ends it."""
 
@@ -507,35 +496,15 @@ class RepeatsNothingUnbound(WronglyRuled):
         return Decision.UNPROVEN if decision is Decision.REPEAT and is_unbound and is_required else decision
 
 
-class ReplacesKeysUnasked(WronglyRuled):
+class ReplacesKeys(WronglyRuled):
     """Any device may take a session over from the one that it is bound to."""
 
     def judge(
         self, standing: Standing, token: RefreshToken, now: int, policy: SessionPolicy, proven: Proof
     ) -> Decision:
-        return standing.decide(token, now=now, policy=replace(policy, rebinding=True), proven=proven)
-
-
-class ReplacesKeysForEver(WronglyRuled):
-    """A lost key may be replaced long after the last access token."""
-
-    def judge(
-        self, standing: Standing, token: RefreshToken, now: int, policy: SessionPolicy, proven: Proof
-    ) -> Decision:
-        for_ever = replace(policy, access_token_ttl=_EVER)
-        return standing.decide(token, now=now, policy=for_ever, proven=proven)
-
-
-class EndsByAnyPresence(WronglyRuled):
-    """Where keys may be replaced, a stale bound token and a presence of any key end the session."""
-
-    def judge(
-        self, standing: Standing, token: RefreshToken, now: int, policy: SessionPolicy, proven: Proof
-    ) -> Decision:
-        decision = standing.decide(token, now=now, policy=policy, proven=proven)
-        if decision is Decision.UNPROVEN and proven is not None and standing.may_bind(token, now=now, policy=policy):
-            return Decision.REUSE
-        return decision
+        names_session = proven is not None and proven.names(token.session_id)
+        taken_over = ProvenKey(thumbprint=token.key_thumbprint or standing.held_key or "") if names_session else proven
+        return standing.decide(token, now=now, policy=policy, proven=taken_over)
 
 
 RULES = {kind.__name__: kind for kind in WronglyRuled.__subclasses__()}

@@ -253,19 +253,6 @@ class RestoresUnbound(WrongSessions):
             return claims
 
 
-class KeepsTheFirstKey(WrongSessions):
-    """A key that was replaced is not: the row keeps the one before."""
-
-    def rotate(self, rotation: Rotation) -> Claims | None:
-        with self.lock:
-            before = self.row_of(rotation)
-            claims = super().rotate(rotation)
-            row = self.row_of(rotation)
-            if claims is not None and before is not None and row is not None and before.token.key_thumbprint:
-                self.put(replace(row, token=replace(row.token, key_thumbprint=before.token.key_thumbprint)))
-            return claims
-
-
 # ---- endings ----------------------------------------------------------------------------------------
 
 
