@@ -75,7 +75,7 @@ def create_app(
     `old_endpoints`, by path, answer in the words of a library that an application moves in from.
     With `dpop` clients may prove that they hold a key. `public_path` is the path below which browsers find all this.
     """
-    app = falcon.App(middleware=[] if metrics is None else RequestTimes(metrics.observe_request))
+    app = falcon.App(middleware=[] if metrics is None else RequestTimes(metrics.observe_requests))
     app.add_middleware(_EveryRequest(ClientAddresses(trusted_proxies)))
     if allowed_origins:
         app.add_middleware(Cors(allowed_origins))

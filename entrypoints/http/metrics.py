@@ -17,8 +17,8 @@ class Metrics(Protocol):
     def exposition(self) -> bytes:
         """Return everything that has been counted."""
 
-    def observe_request(self, route: str, method: str, status: int, seconds: float) -> None:
-        """Note how long an answer took."""
+    def observe_requests(self, route: str, method: str, status: int) -> Callable[[float], None]:
+        """Return what notes how long such an answer took, in seconds."""
 
 
 class MetricsResource:
@@ -38,9 +38,10 @@ class MetricsResource:
 class RequestTimes:
     """Middleware that comes before all others."""
 
-    def __init__(self, observe: Callable[[str, str, int, float], None]) -> None:
-        """Take what is told route template, method, status and seconds of each request."""
+    def __init__(self, observe: Callable[[str, str, int], Callable[[float], None]]) -> None:
+        """Take what returns, for route template, method and status, what is told the seconds of each such request."""
         self._observe = observe
+        self._known: dict[tuple[str | None, str, object], Callable[[float], None]] = {}
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Start the clock."""
@@ -49,7 +50,20 @@ class RequestTimes:
     def process_response(
         self, req: falcon.Request, resp: falcon.Response, resource: object, req_succeeded: bool
     ) -> None:
-        """Stop it. A path that no route knows and a method that HTTP does not know are the client's words: not kept."""
+        """Stop it."""
         seconds = perf_counter() - req.context.begun
-        method = req.method if req.method in falcon.HTTP_METHODS else ""
-        self._observe(req.uri_template or "", method, resp.status_code, seconds)
+        observe = self._known.get((req.uri_template, req.method, resp.status))
+        if observe is None:
+            observe = self._meet(req, resp)
+        observe(seconds)
+
+    def _meet(self, req: falcon.Request, resp: falcon.Response) -> Callable[[float], None]:
+        """Return it for an answer of a kind that was not seen before.
+
+        A path that no route knows and a method that HTTP does not know are the client's words: they are not kept.
+        """
+        is_known = req.method in falcon.HTTP_METHODS
+        observe = self._observe(req.uri_template or "", req.method if is_known else "", resp.status_code)
+        if is_known:
+            self._known[req.uri_template, req.method, resp.status] = observe
+        return observe

@@ -16,8 +16,10 @@ class Ring:
     """The keys of one type of token: the first signs, all verify. Each is found by the header part that it writes."""
 
     def __init__(self, keys: Iterable[Key]) -> None:
-        self.by_header: Mapping[bytes, Key] = {key.header: key for key in keys}
-        self.signing = next(iter(self.by_header.values()))
+        found = list(keys)
+        self.signing = found[0]
+        # What signs wins over its own public half, which may be listed beside it.
+        self.by_header: Mapping[bytes, Key] = {key.header: key for key in reversed(found)}
 
 
 class KeyRing:

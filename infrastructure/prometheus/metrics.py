@@ -5,8 +5,8 @@ worker has counted outlives it. Without a folder for such files a process answer
 """
 
 import os
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
@@ -23,6 +23,7 @@ from ports.security_log import Happening, SecurityEvent, SecurityLog
 _REQUEST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _STATEMENT_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
+_ROTATED = Happening.ROTATED
 _OUTCOMES = {
     Happening.ADOPTED: "adopted",
     Happening.ROTATED: "rotated",
@@ -64,14 +65,14 @@ class PrometheusMetrics:
             ("credential", "cause"),
             registry=own,
         )
-        self._requests = Histogram(
+        self._requests = _Histogram(
             "nuovo_http_request_duration_seconds",
             "Time in the application, by route, method and class of the answer's status.",
             ("route", "method", "status"),
             buckets=_REQUEST_BUCKETS,
             registry=own,
         )
-        self._statements = Histogram(
+        self._statements = _Histogram(
             "nuovo_database_statement_duration_seconds",
             "Time of a statement that the database carried out, by database.",
             ("database",),
@@ -85,7 +86,6 @@ class PrometheusMetrics:
             registry=own,
         )
         self._of_event: dict[object, Counter] = {}
-        self._of_request: dict[tuple[str, str, int], Histogram] = {}
         self._rotated = self._refreshes.labels("rotated", "")
         # A counter that only comes to be when it is first counted hides its first count from Prometheus' `increase`.
         for happening, outcome in _OUTCOMES.items():
@@ -103,7 +103,7 @@ class PrometheusMetrics:
 
     def count(self, event: SecurityEvent) -> None:
         """Count what happened to a session or at the door."""
-        if event.happening is Happening.ROTATED:  # nearly always, so without a look at the rest
+        if event.happening is _ROTATED:  # nearly always, so without a look at the rest
             self._rotated.inc()
             return
         key = (event.happening, event.cause, event.actor)
@@ -115,13 +115,9 @@ class PrometheusMetrics:
         if event.lost_generations:
             self._lost_generations.inc(event.lost_generations)
 
-    def observe_request(self, route: str, method: str, status: int, seconds: float) -> None:
-        """Note how long an answer took."""
-        key = (route, method, status // 100)
-        histogram = self._of_request.get(key)
-        if histogram is None:
-            histogram = self._of_request[key] = self._requests.labels(route, method, f"{status // 100}xx")
-        histogram.observe(seconds)
+    def observe_requests(self, route: str, method: str, status: int) -> Callable[[float], None]:
+        """Return what notes how long such an answer took, in seconds."""
+        return self._requests.labels(route, method, f"{status // 100}xx").observe
 
     def observe_statements(self, database: str) -> Callable[[float], None]:
         """Return what notes how long a statement of `database` took, in seconds."""
@@ -131,7 +127,7 @@ class PrometheusMetrics:
         """Return what notes that a statement of `database` failed: what that means, and the database's own code."""
         return lambda kind, code: self._errors.labels(database, kind, code).inc()
 
-    def _counter_of(self, event: SecurityEvent) -> Counter:  # noqa: PLR0911  one for each kind
+    def _counter_of(self, event: SecurityEvent) -> Counter:
         cause = "" if event.cause is None else event.cause.value
         match event.happening:
             case Happening.STARTED:
@@ -143,12 +139,20 @@ class PrometheusMetrics:
             case Happening.ALL_ENDED | Happening.EVERYBODY_ENDED:
                 kind = event.actor.kind if event.actor else None
                 return self._ended.labels("" if kind is None else RevocationReason.ended_by(kind).value)
-            case Happening.ACCESS_REFUSED:
-                return self._refused.labels("access_token", cause)
-            case Happening.SERVICE_REFUSED:
-                return self._refused.labels("service", cause)
+            case Happening.ACCESS_REFUSED | Happening.SERVICE_REFUSED as refused:
+                credential = "service" if refused is Happening.SERVICE_REFUSED else "access_token"
+                return self._refused.labels(credential, cause)
             case refresh:
                 return self._refreshes.labels(_OUTCOMES[refresh], cause)
+
+
+class _Histogram(Histogram):
+    """The library's, which looks for the bucket one by one, and at each observation for labels that are missing."""
+
+    def observe(self, amount: float, exemplar: dict[str, str] | None = None) -> None:
+        """Add `amount` to the sum, and 1 to the bucket that it falls into. There are no exemplars."""
+        self._sum.inc(amount)
+        self._buckets[bisect_left(self._upper_bounds, amount)].inc(1)
 
 
 class CountingSecurityLog(SecurityLog):
@@ -160,8 +164,10 @@ class CountingSecurityLog(SecurityLog):
 
     def record(self, event: SecurityEvent) -> None:
         """Count `event`, and hand it on."""
-        with suppress(Exception):  # an answer depends on no figure
+        try:  # noqa: SIM105  an answer depends on no figure, and `suppress` takes as long as the count
             self._metrics.count(event)
+        except Exception:  # noqa: BLE001, S110
+            pass
         self._log.record(event)
 
 

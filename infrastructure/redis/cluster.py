@@ -29,6 +29,8 @@ _MOVING_POLL = 0.02
 _MAX_REDIRECTIONS = 8
 _MOVED_KEY = "non local key"
 """In the words of a server whose script met a key that has gone already while its slot is being moved."""
+_UNCONFIRMED = "Unconfirmed"
+"""The code of a failure that no server has told."""
 _IN_ONE_WRITE = 64
 """How many scripts are sent at once where there are many to run."""
 
@@ -54,7 +56,7 @@ class Cluster:
     def __init__(self, address: Address) -> None:
         self.replicas = address.replicas
         self.on_success: Callable[[float], object] = _ignore
-        """Told how many seconds a call has taken."""
+        """Told how many seconds a write has taken, with the answers to all that was in it."""
         self.on_failure: Callable[[str, str], object] = _ignore
         """Told what can be done about a failure, and what redis-py calls it."""
         self._connections = Connections(address)
@@ -95,7 +97,7 @@ class Cluster:
         commands = [command, *self._confirmations(confirm=confirm)]
         answer, *confirmations = self._send(bucket.slot, commands)
         if confirmations and confirmations[0] < self.replicas:
-            self.on_failure("other", "Unconfirmed")
+            self.on_failure("other", _UNCONFIRMED)
             # APPSEC: a master that has been replaced without knowing it gets here, whatever it answered.
             raise StoreUnavailableError(f"{confirmations[0]} of {self.replicas} replicas confirmed in time")
         self.on_success(time.monotonic() - begun)
@@ -120,13 +122,17 @@ class Cluster:
 
     def _try_at_once(self, node: Node, runs: Sequence[Run], *, confirm: bool) -> list[Any]:
         """Return the answers, errors among them, or none if they cannot be had or are not confirmed."""
+        begun = time.monotonic()
         confirmations = self._confirmations(confirm=confirm)
         try:
             answers = self._connections.exchange(node, [*(run.command() for run in runs), *confirmations])
-        except exceptions.RedisError:
+        except exceptions.RedisError as error:
+            self.on_failure("dead_connection", type(error).__name__)
             return []
         if confirmations and not (_is_good(answers[-1]) and answers[-1] >= self.replicas):
+            self.on_failure("other", _UNCONFIRMED)
             return []
+        self.on_success(time.monotonic() - begun)
         return answers[: len(runs)]
 
     def _send(self, slot: int, commands: list[Command]) -> list[Any]:

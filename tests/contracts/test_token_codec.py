@@ -289,6 +289,16 @@ def test_access_tokens_are_what_the_standard_library_of_jose_makes_of_them(algor
     assert claims_of(access)["sub"] == "ada"
 
 
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_key_signs_whose_public_half_is_listed_beside_it(algorithm: str) -> None:
+    """As in the moment of a change in which the new key signs, and was published before."""
+    key = access_key(algorithm)
+    listed = public_key(key.public_pem)
+    codec = authlib_codec(sign=key, verify=[listed])
+    assert codec.read_access_token(codec.write_access_token(ACCESS_TOKEN)) == ACCESS_TOKEN
+    assert codec.read_access_token(authlib_codec(sign=key).write_access_token(ACCESS_TOKEN)) == ACCESS_TOKEN
+
+
 def test_a_token_of_another_issuer_is_refused_though_the_key_is_the_same() -> None:
     text = authlib_codec(issuer="https://staging.example.org").write_refresh_token(REFRESH_TOKEN)
 

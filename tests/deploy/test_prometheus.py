@@ -34,7 +34,7 @@ def series() -> dict[str, set[str]]:
     metrics = PrometheusMetrics(
         about={"nuovo_build_info": {"version": "1"}, "nuovo_settings_info": {}}, check_ready=lambda: None
     )
-    metrics.observe_request("/refresh_token", "POST", 200, 0.01)
+    metrics.observe_requests("/refresh_token", "POST", 200)(0.01)
     metrics.observe_statements("sessions")(0.01)
     metrics.count_errors("sessions")("conflict", "40001")
     found: dict[str, set[str]] = {}

@@ -14,6 +14,7 @@ from tests.e2e.server import USER, Nuovo, wait_for
 from tests.prometheus.test_metrics import ROTATED, samples
 
 SECRET = secrets.token_urlsafe(48)
+STATEMENTS = 'nuovo_database_statement_duration_seconds_count{database="sessions"}'
 STARTED = 'nuovo_sessions_started_total{actor="service"}'
 
 
@@ -49,7 +50,9 @@ def refresh_a_few_times(nuovo: Nuovo, times: int) -> None:
 
 def test_every_scrape_has_everything_whoever_answers_and_whoever_dies(nuovo: Nuovo) -> None:
     refresh_a_few_times(nuovo, 20)
-    assert {(found[ROTATED], found[STARTED]) for found in (metrics_of(nuovo) for _ in range(10))} == {(20, 1)}
+    scrapes = [metrics_of(nuovo) for _ in range(10)]
+    assert {(found[ROTATED], found[STARTED]) for found in scrapes} == {(20, 1)}
+    assert all(found[STATEMENTS] > 20 for found in scrapes), "whatever the store"
 
     for round_ in (1, 2, 3):
         before = nuovo.worker_pids

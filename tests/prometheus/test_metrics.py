@@ -28,7 +28,7 @@ metrics = PrometheusMetrics(about={}, check_ready=lambda: None)
 for line in sys.stdin:
     for _ in range(int(line)):
         metrics.count(SecurityEvent(happening=Happening.ROTATED))
-        metrics.observe_request("/refresh_token", "POST", 200, 0.5)
+        metrics.observe_requests("/refresh_token", "POST", 200)(0.5)
     print(metrics.exposition().decode() if line == "0\\n" else "counted", flush=True)
 """
 
@@ -169,7 +169,7 @@ def test_an_answer_depends_on_no_figure() -> None:
 def test_times_are_kept_by_route_method_and_class_of_status() -> None:
     metrics = make()
     for status, seconds in ((200, 0.004), (201, 0.006), (503, 7)):
-        metrics.observe_request("/sessions", "POST", status, seconds)
+        metrics.observe_requests("/sessions", "POST", status)(seconds)
     found = samples(metrics.exposition())
     assert found['nuovo_http_request_duration_seconds_count{method="POST",route="/sessions",status="2xx"}'] == 2
     assert found['nuovo_http_request_duration_seconds_sum{method="POST",route="/sessions",status="2xx"}'] == 0.01
@@ -208,7 +208,7 @@ def test_the_documentation_names_every_metric_and_label() -> None:
     about = {"nuovo_build_info": {"version": "1"}, "nuovo_settings_info": {"rotation": "true"}}
     metrics = PrometheusMetrics(about=about, check_ready=lambda: None)
     metrics.count(SecurityEvent(happening=Happening.STARTED, actor=LOGIN))
-    metrics.observe_request("/refresh_token", "POST", 200, 0.1)
+    metrics.observe_requests("/refresh_token", "POST", 200)(0.1)
     metrics.observe_statements("sessions")(0.1)
     metrics.count_errors("sessions")("conflict", "40001")
     exposed: dict[str, set[str]] = {}

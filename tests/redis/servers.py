@@ -18,6 +18,8 @@ from domain.model.errors import StoreUnavailableError
 MASTERS = 3
 REPLICAS = 2
 _SLOTS = 16_384
+_HANDSHAKE = 10.0
+"""Seconds after which nodes that do not know each other are introduced once more."""
 _PATIENCE = 60.0
 """Seconds for anything that a cluster does by itself; nothing that goes well takes so long."""
 
@@ -156,12 +158,10 @@ class Servers:
         """Start all nodes, give the masters their slots, and wait until every replica follows."""
         for node in self.nodes:
             node.start()
-        for node in self.nodes[1:]:
-            self.nodes[0].ask("CLUSTER", "MEET", "127.0.0.1", node.port_among_nodes, node.bus_port)
         for number, master in enumerate(self.nodes[: self._masters]):
             first, last = (_SLOTS * n // self._masters for n in (number, number + 1))
             master.ask("CLUSTER", "ADDSLOTSRANGE", first, last - 1)
-        until(lambda: all(self._knows_all(node) for node in self.nodes), "nodes that know each other")
+        until(self._have_met, "nodes that know each other")
         for number, replica in enumerate(self.nodes[self._masters :]):
             replica.ask("CLUSTER", "REPLICATE", self.nodes[number % self._masters].id)
         self.wait_until_whole()
@@ -216,6 +216,15 @@ class Servers:
         for node in self.nodes:
             node.kill()
         shutil.rmtree(self._root)
+
+    def _have_met(self) -> bool:
+        """Make the first node known to the others, which tell each other. What takes too long they forget."""
+        for node in self.nodes[1:]:
+            self.nodes[0].ask("CLUSTER", "MEET", "127.0.0.1", node.port_among_nodes, node.bus_port)
+        with suppress(TimeoutError):
+            until(lambda: all(self._knows_all(node) for node in self.nodes), "an introduction", patience=_HANDSHAKE)
+            return True
+        return False
 
     def _knows_all(self, node: Node) -> bool:
         info = node.state()

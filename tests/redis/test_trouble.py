@@ -12,7 +12,7 @@ from domain.model.errors import StoreUnavailableError
 from domain.model.sessions import RevocationReason, Session, SessionPolicy, rotate
 from infrastructure.redis.address import Address
 from infrastructure.redis.cluster import Cluster
-from infrastructure.redis.keys import Bucket
+from infrastructure.redis.keys import BUCKETS, Bucket
 from infrastructure.redis.readiness import RedisReadiness
 from infrastructure.redis.schema import RedisSchema
 from infrastructure.redis.sessions import RedisSessions
@@ -220,4 +220,20 @@ def test_whoever_watches_hears_of_calls_and_of_trouble(small: Servers) -> None:
     assert len(seconds) == 2
     assert all(0 < each < 5 for each in seconds)
     assert troubles == [("dead_connection", "ConnectionError")]
+
+    list(sessions.purge(until=START))
+    assert 2 + BUCKETS / 64 <= len(seconds) < 2 + BUCKETS / 4, "calls that share a write are one"
+    cluster.close()
+
+
+def test_whoever_watches_hears_that_many_calls_at_once_were_not_confirmed(small: Servers) -> None:
+    cluster = Cluster(Address.parse(f"{small.url}?replicas=2"))
+    troubles = list[tuple[str, str]]()
+    cluster.on_failure = lambda *trouble: troubles.append(trouble)
+
+    with pytest.raises(StoreUnavailableError):
+        list(RedisSessions(cluster).purge(until=START))
+
+    assert ("other", "Unconfirmed") in troubles
+    assert len(troubles) > 1
     cluster.close()

@@ -45,7 +45,16 @@ class Account:
     """Refresh tokens whose session was ended, and the ending confirmed."""
     longest_silence: float = 0.0
     """Seconds from a client's first refused call to the first that was served again."""
+    longest_gap: float = 0.0
+    """Seconds between two answers to anybody, of which the later was the next that anybody got."""
+    served_at: float | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def take_gap(self) -> float:
+        """Return the longest gap since it was last asked for."""
+        with self.lock:
+            gap, self.longest_gap = self.longest_gap, 0.0
+        return gap
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,17 +198,20 @@ class Traffic:
                 if self._stop.wait(_RETRY):
                     raise _Stopped from None
             except InvalidRefreshTokenError:
-                self._note_silence(refused_at)
+                self._note_answer(refused_at)
                 raise
             else:
-                self._note_silence(refused_at)
+                self._note_answer(refused_at)
                 return result
 
-    def _note_silence(self, refused_at: float | None) -> None:
-        if refused_at is not None:
-            silence = time.monotonic() - refused_at
-            with self.account.lock:
-                self.account.longest_silence = max(self.account.longest_silence, silence)
+    def _note_answer(self, refused_at: float | None) -> None:
+        account, now = self.account, time.monotonic()
+        with account.lock:
+            if account.served_at is not None:
+                account.longest_gap = max(account.longest_gap, now - account.served_at)
+            account.served_at = now
+            if refused_at is not None:
+                account.longest_silence = max(account.longest_silence, now - refused_at)
 
     def _count(self, what: str) -> None:
         with self.account.lock:

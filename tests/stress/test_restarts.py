@@ -11,7 +11,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+import redis
 
+from infrastructure.redis.address import Address
 from tests.e2e.client import Client
 from tests.e2e.database import Database, Databases
 from tests.e2e.nginx import SERVERS, Nginx, ProxiedNuovo, address_of
@@ -122,13 +124,12 @@ def test_behind_nginx_nobody_notices_that_workers_die(
 
 
 def test_a_stop_answers_all_that_was_accepted(nuovo: Nuovo, where: str, prepared_url: str, figures: Figures) -> None:
-    """SIGTERM while a lock in the database holds both workers, with more requests behind them: all are answered."""
+    """SIGTERM while the store holds both workers, with more requests behind them: all are answered."""
     with nuovo:
         tokens = _sign_in(nuovo, 24)
-        lock = "UPDATE nuovo_sessions SET device = 'held'"
         statuses: list[int] = []
         threads = [threading.Thread(target=_ask, args=(nuovo.url, token, statuses)) for token in tokens]
-        with Database(prepared_url).holding(lock):
+        with _holding_steps(prepared_url):
             for thread in threads:
                 thread.start()
             wait_for("all requests to be on their way", lambda: _connections_to(nuovo.url) == len(tokens))
@@ -136,6 +137,7 @@ def test_a_stop_answers_all_that_was_accepted(nuovo: Nuovo, where: str, prepared
             nuovo.terminate()
             nuovo.await_log("Handling signal: term")
             time.sleep(0.2)
+            assert statuses == [], "all of them are held"
         for thread in threads:
             thread.join()
         assert nuovo.wait() == 0
@@ -163,6 +165,24 @@ def test_a_stop_under_load_answers_all_that_was_accepted(nuovo: Nuovo, where: st
         f"SIGTERM at {_PER_SECOND} requests a second, {where}",
         f"{stops} stops: {answered:,} answered by 200, {late} came later and were refused, 0 lost",
     )
+
+
+@contextmanager
+def _holding_steps(url: str) -> Iterator[None]:
+    """Let each step of a session wait until the block ends."""
+    if not url.startswith("redis://"):
+        with Database(url).holding("UPDATE nuovo_sessions SET device = 'held'"):
+            yield
+        return
+    servers = [redis.Redis(*node, socket_timeout=10) for node in Address.parse(url).nodes]
+    for server in servers:
+        server.client_pause(30_000, all=False)
+    try:
+        yield
+    finally:
+        for server in servers:
+            server.client_unpause()
+            server.close()
 
 
 class _OnASocket(Nuovo):
