@@ -105,7 +105,7 @@ class RefreshAccessToken:
             if decision is Decision.REFUSE:
                 self._refuse(token, RefusalCause.REVOKED)
             if decision is Decision.UNPROVEN:
-                self._refuse_unproven(token, standing, now)
+                self._refuse_unproven(token, standing)
             if decision is Decision.REUSE:
                 self._end(token, now)
                 self._refuse(token, RefusalCause.REUSED)
@@ -165,7 +165,7 @@ class RefreshAccessToken:
         if self.sessions.revoke(token, at=now, reason=RevocationReason.REUSE):
             self.log.record(SecurityEvent.of(Happening.ENDED, token, cause=RevocationReason.REUSE, actor=THE_RULE))
 
-    def _refuse_unproven(self, token: RefreshToken, standing: Standing, now: int) -> Never:
+    def _refuse_unproven(self, token: RefreshToken, standing: Standing) -> Never:
         self.log.record(SecurityEvent.of(Happening.REFUSED, token, cause=RefusalCause.KEY_NOT_PROVEN))
         raise KeyNotProvenError(token.session_id, may_bind=standing.may_bind(token, self.policy))
 
