@@ -27,3 +27,13 @@ class Device:
     def prove(self, challenge: str) -> str:
         """Return what a browser sends from then on."""
         return self.holder.signed({"alg": self.algorithm, "typ": PROOF_TYPE}, {"jti": challenge})
+
+
+def offer_in(header: str) -> str:
+    """Return the offer that a `Secure-Session-Registration` header carries."""
+    return header.partition('challenge="')[2].removesuffix('"')
+
+
+def challenge_in(header: str) -> str:
+    """Return the challenge that a `Secure-Session-Challenge` header carries."""
+    return header.partition(";")[0].strip('"')

@@ -33,10 +33,13 @@ class Answer:
     @property
     def refresh_token(self) -> str:
         """The next refresh token, from the body or from the cookie, whichever way it came."""
-        cookie = self.headers.get("set-cookie", "")
-        if cookie.startswith(f"{REFRESH_COOKIE}="):
-            return cookie.removeprefix(f"{REFRESH_COOKIE}=").partition(";")[0]
-        return str(self.data["refresh_token"])
+        return self.cookies.get(REFRESH_COOKIE) or str(self.data["refresh_token"])
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        """The cookies that are set, by name. One that is cleared has no value."""
+        pairs = (line.partition(";")[0].partition("=") for line in self.headers.get("set-cookie", "").splitlines())
+        return {name: value for name, _, value in pairs}
 
 
 class Client:

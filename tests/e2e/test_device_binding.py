@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.device import Device
+from tests.device import Device, challenge_in, offer_in
 from tests.e2e.client import REFRESH_COOKIE, Answer, Client
 from tests.e2e.nginx import SERVERS, ProxiedNuovo
 from tests.e2e.server import USER, Nuovo
@@ -28,18 +28,15 @@ class Browser:
         cookie = OTHERS + "; ".join(f"{name}={value}" for name, value in self.cookies.items()) + surplus
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         answer = self.client.request("POST", path, headers={"Cookie": cookie, "Sec-Fetch-Site": "same-origin", **sent})
-        for line in filter(None, answer.headers.get("set-cookie", "").split("\n")):
-            name, _, value = line.partition(";")[0].partition("=")
-            self.cookies[name] = value
+        self.cookies |= answer.cookies
         return answer
 
     def register(self) -> Answer:
-        offer = self.post("/refresh_token").headers["secure-session-registration"]
-        proof = self.device.register(offer.partition('challenge="')[2].removesuffix('"'))
+        proof = self.device.register(offer_in(self.post("/refresh_token").headers["secure-session-registration"]))
         return self.post("/dbsc/register", Secure_Session_Response=proof, Sec_Fetch_Mode="no-cors")
 
     def prove(self, identifier: str, challenged: Answer, surplus: str = "") -> Answer:
-        challenge = challenged.headers["secure-session-challenge"].partition(";")[0].strip('"')
+        challenge = challenge_in(challenged.headers["secure-session-challenge"])
         return self.post(
             "/dbsc/refresh",
             surplus=surplus,

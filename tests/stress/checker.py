@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from tests.simulation.model import FOR_EVER, NOT_BEGUN, Rules, State, refreshed
-from tests.stress.history import Breach, Call, Event, Must, Row
+from tests.stress.history import Breach, Call, Event, Must, Row, is_bound
 
 _ENDINGS = (Call.LOG_OUT, Call.END_ALL)
 _UNAVAILABLE = 503
@@ -28,7 +28,7 @@ def breaches_of(
     sessions = by_session(events)
     breaches = [*_snapshots(snapshots)]
     for id_, session in sessions.items():
-        found = [*_statuses(session, trouble=trouble), *_finality(session), *_rights(session)]
+        found = [*_statuses(session, trouble=trouble), *_finality(session), *_rights(session), *_keys(session)]
         if not lossy:
             found += _one_token(session)
         if snapshots:
@@ -101,6 +101,8 @@ def _outcomes(state: State, event: Event, rules: Rules) -> Iterator[tuple[int, i
             yield 200, None, over
         case Call.LOOK if state != NOT_BEGUN:
             yield (401 if state.dead else 200), None, state
+        case Call.STEAL if state != NOT_BEGUN and event.unproven is not state.dead:
+            yield 401, None, state
         case Call.REFRESH if state != NOT_BEGUN:
             when = event.started, FOR_EVER if event.ended is None else event.ended
             for given, then in refreshed(state, event.presented, when, rules):
@@ -141,6 +143,20 @@ def _rights(session: Sequence[Event]) -> Iterator[Breach]:
             yield Breach(invariant=3, what=f"an honest {event.call} was refused by {event.status}")
         if event.must is Must.REFUSE and event.status == 200:
             yield Breach(invariant=4, what=f"a {event.call} with a token that is no good was served")
+
+
+def _keys(session: Sequence[Event]) -> Iterator[Breach]:
+    """Find a bound session that was served without its key, or that was bound no more."""
+    bound = {event.given or 0 for event in session if event.answer is not None and is_bound(event.answer)}
+    for event in session:
+        if event.call is Call.STEAL and event.status == 200:
+            yield Breach(invariant=7, what="a bound session was served without its key")
+        if (
+            event.answer is not None
+            and (event.given or 0) > min(bound, default=FOR_EVER)
+            and not is_bound(event.answer)
+        ):
+            yield Breach(invariant=7, what=f"a token of generation {event.given} needs no key, as an earlier one did")
 
 
 def _finality(session: Sequence[Event]) -> Iterator[Breach]:
@@ -187,6 +203,7 @@ def _told(session: Sequence[Event]) -> str:
     lines = []
     for e in session:
         ended = "…" if e.ended is None else f"{(e.ended - begun) / 1e6:.1f}"
-        what = f"{e.call} {e.presented or ''} -> {e.status} {e.given or ''} {e.must or ''}"
+        why = "unproven" if e.unproven else ""
+        what = f"{e.call} {e.presented or ''} -> {e.status} {e.given or ''} {e.must or ''} {why}"
         lines.append(f"  {(e.started - begun) / 1e6:10.1f} {ended:>10}  {what}")
     return "\n".join(lines)

@@ -1,21 +1,26 @@
 """Many client processes that play stories against a running service at once, and the history that they saw."""
 
+import itertools
 import multiprocessing
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from http.client import HTTPConnection, HTTPException
 from urllib.parse import urlsplit
 
-from tests.e2e.client import Answer, Client
+import orjson
+
+from tests.e2e.client import REFRESH_COOKIE, Answer, Client
 from tests.e2e.database import Database
 from tests.simulation.model import Rules
 from tests.stores import Store
-from tests.stress.history import Event, Row
+from tests.stress.clients import CLIENTS, REFUSALS, THEFTS, Bearer
+from tests.stress.history import Event, Row, is_bound, session_of
 from tests.stress.stage import Reply, Service, Stage, StoryOver
 from tests.stress.stories import Story
 
@@ -23,6 +28,8 @@ EVERY_USE_ROTATES = {"NUOVO_REPLAY_GRACE": "0"}
 """For services whose rotations are what is looked at: within a grace they would only repeat."""
 _STORIES_AT_ONCE = 32
 _CALL_TIMEOUT = 20
+_STOLEN_OF = 4
+"""Of so many bound tokens one is stolen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +40,8 @@ class Target:
     credential: str
     rules: Rules = field(default_factory=Rules)
     patience: float = 0
+    binds: bool = False
+    """Whether sessions may be bound to a key: half of them are then, and thieves who lack it present their tokens."""
 
 
 class OverHttp(Service):
@@ -41,17 +50,38 @@ class OverHttp(Service):
     def __init__(self, target: Target) -> None:
         self._target = target
         self._local = threading.local()
+        self._kinds = itertools.cycle(CLIENTS if target.binds else CLIENTS[:1])
+        self._of_session: dict[str, Bearer] = {}
+        self._thefts = itertools.cycle(THEFTS)
+        self._chances = itertools.count()
 
     def sign_in(self, user: str) -> Reply:
-        return self._ask(lambda client: client.sign_in(self._target.credential, user))
+        bearer = next(self._kinds)()
+        reply = self._ask(lambda client: client.sign_in(self._target.credential, user, **bearer.fields))
+        if reply.refresh_token is not None:
+            self._of_session[session_of(reply.refresh_token)] = bearer
+        return reply
 
     def refresh(self, token: str) -> Reply:
-        return self._ask(lambda client: client.refresh(token))
+        bearer = self._of_session[session_of(token)]
+        return self._ask(lambda client: bearer.refresh(client, token))
+
+    def thefts(self, token: str) -> Iterable[Callable[[], Reply]]:
+        if is_bound(token) and next(self._chances) % _STOLEN_OF == 0:
+            yield partial(self._steal, token, next(self._thefts))
+
+    def _steal(self, token: str, present: Callable[[Client, str], Answer]) -> Reply:
+        answer = self._answer(lambda client: present(client, token))
+        if answer is None or answer.status not in (400, 401):
+            return Reply(answer and answer.status)
+        body = orjson.loads(answer.body)
+        return Reply(401, unproven=REFUSALS[answer.status, body.get("error", body.get("message"))])
 
     def refresh_and_vanish(self, token: str) -> None:
+        headers = self._of_session[session_of(token)].headers(token)
         connection = HTTPConnection(urlsplit(self._target.url).netloc, timeout=_CALL_TIMEOUT)
         try:
-            connection.request("POST", "/refresh_token", headers={"Authorization": f"Bearer {token}"})
+            connection.request("POST", "/refresh_token", headers=headers)
         except OSError:
             pass
         finally:
@@ -67,17 +97,21 @@ class OverHttp(Service):
         return self._ask(lambda client: client.get("/sessions", access_token))
 
     def _ask(self, ask: Callable[[Client], Answer]) -> Reply:
+        answer = self._answer(ask)
+        if answer is None or answer.status not in (200, 201):
+            return Reply(answer and answer.status)
+        data = answer.data
+        refresh_token = answer.cookies.get(REFRESH_COOKIE) or data.get("refresh_token")
+        return Reply(answer.status, refresh_token, data.get("access_token"))
+
+    def _answer(self, ask: Callable[[Client], Answer]) -> Answer | None:
         client: Client | None = getattr(self._local, "client", None)
         if client is None:
             client = self._local.client = Client(self._target.url, timeout=_CALL_TIMEOUT)
         try:
-            answer = ask(client)
+            return ask(client)
         except (OSError, HTTPException):
-            return Reply(None)
-        if answer.status not in (200, 201):
-            return Reply(answer.status)
-        data = answer.data
-        return Reply(answer.status, data.get("refresh_token"), data.get("access_token"))
+            return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

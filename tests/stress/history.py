@@ -16,6 +16,8 @@ class Call(StrEnum):
     END_ALL = "end_all"
     LOOK = "look"
     """Show an access token, and see whether its session is live."""
+    STEAL = "steal"
+    """Present a bound refresh token without its key."""
 
 
 class Must(StrEnum):
@@ -40,6 +42,8 @@ class Event:
     answer: str | None = None
     """The refresh token that was given."""
     must: Must | None = None
+    unproven: bool = False
+    """It was refused for want of the key, not because the session is over."""
 
     @property
     def given(self) -> int | None:
@@ -76,6 +80,11 @@ def claims_of(token: str) -> dict[str, object]:
 def generation_of(token: str) -> int:
     """Return the generation of a refresh token."""
     return int(str(claims_of(token)["gen"]))
+
+
+def is_bound(token: str) -> bool:
+    """Tell whether a refresh token is worth nothing without a key."""
+    return "cnf" in claims_of(token)
 
 
 def session_of(token: str) -> str:

@@ -3,12 +3,13 @@
 import random
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 
 from domain.model.actors import THE_USER
-from domain.model.errors import NuovoError, StoreUnavailableError
+from domain.model.errors import KeyNotProvenError, NuovoError, StoreUnavailableError
 from domain.model.proofs import ProvenKey
 from domain.model.sessions import SessionPolicy
 from domain.model.tokens import TokenPair
@@ -58,7 +59,7 @@ class _Clock(FakeClock):
 class InProcess(Service):
     """The use cases as the HTTP entry point calls them. An operator purges whenever time passes.
 
-    With a `key` every session is bound to it, and whatever is presented is first presented by a thief who lacks it.
+    With a `key` every session is bound to it, and whatever is presented is first presented by thieves who lack it.
     """
 
     def __init__(
@@ -79,15 +80,16 @@ class InProcess(Service):
         return _reply(lambda: self._service.sign_in(user, self._terms), success=201)
 
     def refresh(self, token: str) -> Reply:
-        if self._proven is not None:
-            self._steal(token)
-        return _reply(lambda: self._service.refresh(token, self._proven))
+        return self._refresh(token, self._proven)
 
-    def _steal(self, token: str) -> None:
-        """Present a token without its key. Should that change anything, the history shows it."""
-        for proven in (None, ProvenKey(thumbprint="T" * 43)):
-            reply = _reply(lambda proven=proven: self._service.refresh(token, proven))  # type: ignore[misc]
-            assert reply.status == 401, reply.status
+    def thefts(self, token: str) -> Iterable[Callable[[], Reply]]:
+        """Let a thief try without a key, and another with one of their own."""
+        if self._proven is not None:
+            for proven in (None, ProvenKey(thumbprint="T" * 43)):
+                yield partial(self._refresh, token, proven)
+
+    def _refresh(self, token: str, proven: ProvenKey | None) -> Reply:
+        return _reply(lambda: self._service.refresh(token, proven))
 
     def refresh_and_vanish(self, token: str) -> None:
         self.refresh(token)
@@ -157,6 +159,8 @@ def _reply(call: Callable[[], object], success: int = 200) -> Reply:
         pair = call()
     except StoreUnavailableError:
         return Reply(503)
+    except KeyNotProvenError:
+        return Reply(401, unproven=True)
     except NuovoError:
         return Reply(401)
     except Exception:  # noqa: BLE001  as the entry point does

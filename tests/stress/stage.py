@@ -4,7 +4,7 @@ import random
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -14,6 +14,7 @@ from tests.stress.history import Call, Event, Must, generation_of, session_of
 
 _T = TypeVar("_T")
 _RETRY_AFTER = 0.1
+_PRESENTING = (Call.REFRESH, Call.STEAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class Reply:
     status: int | None
     refresh_token: str | None = None
     access_token: str | None = None
+    unproven: bool = False
+    """A bound token was refused for want of its key."""
 
 
 class Service(ABC):
@@ -46,6 +49,10 @@ class Service(ABC):
 
     @abstractmethod
     def look(self, access_token: str) -> Reply: ...
+
+    def thefts(self, token: str) -> Iterable[Callable[[], Reply]]:
+        """Return how a thief who lacks the key shall present a token before its client does."""
+        return ()
 
 
 class Time:
@@ -98,6 +105,7 @@ class Stage:
 
     def refresh(self, tokens: Tokens, must: Must | None = None) -> Tokens | None:
         """Present the refresh token, and return what the client holds then: `None` if it was refused."""
+        self._steal(tokens)
 
         def work() -> Reply:
             return self._call(Call.REFRESH, lambda: self.service.refresh(tokens.refresh_token), tokens, must)
@@ -119,6 +127,7 @@ class Stage:
 
     def lose(self, tokens: Tokens) -> None:
         """Present a token, and never see the answer."""
+        self._steal(tokens)
         started = self.time.now()
         self.service.refresh_and_vanish(tokens.refresh_token)
         self._note(Call.REFRESH, started, None, Reply(None), tokens, None)
@@ -151,6 +160,10 @@ class Stage:
         """Wait until what was rotated just now is no longer young, by whole seconds of any clock."""
         self.pause(self.rules.grace + 1.2 if self.rules.grace else 0)
 
+    def _steal(self, tokens: Tokens) -> None:
+        for theft in self.service.thefts(tokens.refresh_token):
+            self._call(Call.STEAL, theft, tokens)
+
     def _until_done(self, call: Call, work: Callable[[], Reply], tokens: Tokens) -> None:
         """End something. The story is over if that was not answered: what follows relies on it."""
         if self._persist(lambda: self._call(call, work, tokens)).status != 200:
@@ -182,8 +195,9 @@ class Stage:
                 started=started,
                 ended=ended,
                 status=reply.status,
-                presented=generation_of(tokens.refresh_token) if tokens and call is Call.REFRESH else 0,
+                presented=generation_of(tokens.refresh_token) if tokens and call in _PRESENTING else 0,
                 answer=reply.refresh_token,
                 must=must,
+                unproven=reply.unproven,
             )
         )
