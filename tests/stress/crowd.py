@@ -73,7 +73,7 @@ class OverHttp(Service):
     def _steal(self, token: str, present: Callable[[Client, str], Answer]) -> Reply:
         answer = self._answer(lambda client: present(client, token))
         if answer is None or answer.status not in (400, 401):
-            return Reply(answer and answer.status)
+            return Reply(None if answer is None else answer.status)
         body = orjson.loads(answer.body)
         return Reply(401, unproven=REFUSALS[answer.status, body.get("error", body.get("message"))])
 
@@ -99,7 +99,7 @@ class OverHttp(Service):
     def _ask(self, ask: Callable[[Client], Answer]) -> Reply:
         answer = self._answer(ask)
         if answer is None or answer.status not in (200, 201):
-            return Reply(answer and answer.status)
+            return Reply(None if answer is None else answer.status)
         data = answer.data
         refresh_token = answer.cookies.get(REFRESH_COOKIE) or data.get("refresh_token")
         return Reply(answer.status, refresh_token, data.get("access_token"))
