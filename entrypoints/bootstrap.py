@@ -47,6 +47,7 @@ class Built:
     def app(self) -> "falcon.App[falcon.Request, falcon.Response]":
         """Return the WSGI application."""
         settings = self.settings
+        base = settings.public_base(settings.issuer)
         return create_app(
             self.operations.service,
             check_ready=self.operations.check_ready,
@@ -62,10 +63,10 @@ class Built:
                 issuer=settings.issuer,
                 audience=settings.audience,
                 client_id=settings.client_id,
-                public_base=settings.public_base(settings.issuer),
+                public_base=base,
             ),
             dpop=self.dpop,
-            public_path=urlsplit(settings.public_base(settings.issuer) or "").path,
+            public_path=urlsplit(base or "").path,
             public_keys=self.operations.public_keys,
             trusted_proxies=settings.trusted_proxies,
             metrics=self.metrics,

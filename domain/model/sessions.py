@@ -108,8 +108,8 @@ def rotate(
     that, and the token stays in use unless it lacks a key.
     """
     key = token.key_thumbprint or held_key
-    if proven is not None:
-        key = _key_after(token, policy, held_key, proven)
+    if key is None and proven is not None and proven.names(token.session_id):
+        key = None if policy.device_binding is DeviceBinding.OFF else proven.thumbprint
     successor = token
     if policy.rotation or (replaces or 0) > token.generation or key != token.key_thumbprint:
         ends_at = min(token.ends_at, token.started_at + policy.session_ttl)
@@ -137,12 +137,6 @@ def rotate(
         else range(0),
         held_key=held_key,
     )
-
-
-def _key_after(token: RefreshToken, policy: SessionPolicy, held_key: str | None, proven: ProvenKey) -> str | None:
-    known = token.key_thumbprint or held_key
-    may_bind = known is None and policy.device_binding is not DeviceBinding.OFF
-    return proven.thumbprint if may_bind and proven.names(token.session_id) else known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ import falcon
 
 from domain.model.actors import Actor, ActorKind
 from domain.model.proofs import ProvenKey
+from entrypoints.http.authorization import shown_as
 from entrypoints.http.cross_site import CrossSiteGuard
 from entrypoints.http.errors import (
     AccessTokenMissingError,
@@ -127,8 +128,7 @@ class AccessTokenCredential:
 
 def bearer_of(req: falcon.Request) -> str | None:
     """Return what follows `Bearer` in the `Authorization` header (RFC 6750, section 2.1), or `None`."""
-    scheme, _, token = req.env.get("HTTP_AUTHORIZATION", "").partition(" ")
-    return token.strip(" ") or None if scheme.lower() == "bearer" else None
+    return shown_as("bearer", req)
 
 
 def _digest(secret: str) -> bytes:

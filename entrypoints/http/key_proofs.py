@@ -6,14 +6,14 @@ import falcon
 
 from domain.model.errors import InvalidProofError, RefusalCause
 from domain.model.proofs import ProvenKey
+from entrypoints.http.authorization import shown_as
 from ports.dpop import DPoP
 from ports.security_log import Happening, SecurityEvent
 
 
 def bound_access_token_of(req: falcon.Request) -> str | None:
     """Return what follows `DPoP` in the `Authorization` header (RFC 9449, section 7.1), or `None`."""
-    scheme, _, token = req.env.get("HTTP_AUTHORIZATION", "").partition(" ")
-    return token.strip(" ") or None if scheme.lower() == "dpop" else None
+    return shown_as("dpop", req)
 
 
 class KeyProofs:

@@ -13,6 +13,7 @@ from domain.model.proofs import DeviceSession, Presence, ProvenKey
 from domain.model.tokens import is_id
 from infrastructure.authlib.compact import Claims, RefusedError, read, unverified, write
 from infrastructure.authlib.enclosed_keys import Signer, read_signed, signer_of
+from infrastructure.authlib.freshness import Freshness
 from infrastructure.authlib.key_ring import KeyRing, Ring
 from ports.clock import Clock
 from ports.device_sessions import DeviceSessions
@@ -22,13 +23,6 @@ ALGORITHMS = ("ES256", "RS256")
 PRESENCE_TTL = 300
 """Seconds. Browsers that are told to show presence get a new one two minutes before its end."""
 _PROOF_TYPE = "dbsc+jwt"
-_NEW_FOR = 300
-"""Seconds after which the next challenge takes its place. Chromium signs six times in nine minutes for one site, and
-counts no signature that it uses again."""
-_GOOD_FOR = 600
-"""Seconds from when it was new in which a challenge is accepted: five minutes and more for whoever is given it."""
-_CLOCKS_DIFFER = 60
-"""Seconds by which another server of this service may be ahead."""
 
 
 class AuthlibDeviceSessions(DeviceSessions):
@@ -39,10 +33,11 @@ class AuthlibDeviceSessions(DeviceSessions):
         self._offers, self._identifiers = keys.of_type("dbsc-offer+jwt"), keys.of_type("dbsc-session+jwt")
         self._challenges, self._presences = keys.of_type("dbsc-challenge+jwt"), keys.of_type("dbsc-presence+jwt")
         self._clock = clock
+        self._freshness = Freshness(clock)
 
     def offer(self, session_id: str) -> str:
         """Return the challenge that a browser is to sign with a new key, to have the session bound to it."""
-        return write(self._offers.signing, {"sid": session_id, "iat": self._new_at()})
+        return write(self._offers.signing, {"sid": session_id, "iat": self._freshness.new_at()})
 
     def register(self, session_id: str, proof: str) -> tuple[DeviceSession, Presence]:
         """Return the key that `proof` encloses, and that has signed the offer in it."""
@@ -70,7 +65,7 @@ class AuthlibDeviceSessions(DeviceSessions):
 
     def challenge(self, device: DeviceSession) -> str:
         """Return what that browser is to sign next, with that key."""
-        claims = {"sid": device.session_id, "jkt": device.thumbprint, "iat": self._new_at()}
+        claims = {"sid": device.session_id, "jkt": device.thumbprint, "iat": self._freshness.new_at()}
         return write(self._challenges.signing, claims)
 
     def prove(self, device: DeviceSession, proof: str) -> Presence:
@@ -101,10 +96,6 @@ class AuthlibDeviceSessions(DeviceSessions):
         claims = {"sid": device.session_id, "jkt": device.thumbprint, "exp": expires_at}
         return Presence(text=write(self._presences.signing, claims), expires_in=PRESENCE_TTL)
 
-    def _new_at(self) -> int:
-        now = self._clock.now()
-        return now - now % _NEW_FOR
-
     def _answers(self, signed: Claims, ring: Ring, named: Claims) -> bool:
         """Tell whether `signed` is the proof of a challenge of that ring, of the last minutes, that names this."""
         challenge = signed.get("jti")  # the draft lets a proof say more
@@ -115,7 +106,7 @@ class AuthlibDeviceSessions(DeviceSessions):
         except RefusedError:
             return False
         new_at = claims.pop("iat")
-        return claims == named and -_CLOCKS_DIFFER <= self._clock.now() - new_at < _GOOD_FOR
+        return claims == named and self._freshness.accepts(new_at)
 
     def _registered(self, identifier: str) -> tuple[str, Signer, bool]:
         """Return of which session an identifier is, of which key, and whether this service has surely given it."""

@@ -8,18 +8,13 @@ from domain.model.errors import InvalidProofError, ProofNotFreshError, RefusalCa
 from domain.model.proofs import ProvenKey
 from infrastructure.authlib.compact import Claims, RefusedError, read, write
 from infrastructure.authlib.enclosed_keys import ALGORITHMS, read_enclosed
+from infrastructure.authlib.freshness import Freshness
 from infrastructure.authlib.key_ring import KeyRing
 from ports.clock import Clock
 from ports.dpop import DPoP, Proof
 
 _PROOF_TYPE = "dpop+jwt"
 _NONCE_TYPE = "dpop-nonce+jwt"
-_NEW_FOR = 300
-"""Seconds after which the next nonce takes its place. Until then it is the same for everybody."""
-_GOOD_FOR = 600
-"""Seconds from when it was new in which a nonce is accepted: five minutes and more for whoever is given it."""
-_CLOCKS_DIFFER = 60
-"""Seconds by which another server of this service may be ahead."""
 _MAX_ID_LENGTH = 256
 _URL = re.compile(
     r"(?P<scheme>https?)://(?P<host>[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{0,5}))?(?P<path>/[^?#]*)?(?:[?#].*)?",
@@ -42,14 +37,13 @@ class AuthlibDPoP(DPoP):
         if url is None:
             raise ValueError("the base of proofs must be a URL of HTTP")
         self._nonces = keys.of_type(_NONCE_TYPE)
-        self._clock = clock
+        self._freshness = Freshness(clock)
         self._base = url.rstrip("/")
         self._newest = (-1, "")
 
     def nonce(self) -> str:
         """Return the current nonce: the time at which it was new, signed."""
-        now = self._clock.now()
-        new_at = now - now % _NEW_FOR
+        new_at = self._freshness.new_at()
         if self._newest[0] != new_at:
             self._newest = new_at, write(self._nonces.signing, {"new_at": new_at})
         return self._newest[1]
@@ -76,7 +70,7 @@ class AuthlibDPoP(DPoP):
             new_at = read(nonce, self._nonces)["new_at"] if isinstance(nonce, str) else None
         except RefusedError:
             return False
-        return new_at is not None and -_CLOCKS_DIFFER <= self._clock.now() - new_at < _GOOD_FOR
+        return new_at is not None and self._freshness.accepts(new_at)
 
 
 def normalized(url: str) -> str | None:

@@ -7,6 +7,7 @@ from domain.model.proofs import DeviceSession, Presence, ProvenKey
 from infrastructure.authlib.compact import Claims, RefusedError, read, unverified, write
 from infrastructure.authlib.device_sessions import AuthlibDeviceSessions
 from infrastructure.authlib.enclosed_keys import read_signed
+from infrastructure.authlib.freshness import Freshness
 from infrastructure.authlib.key_ring import KeyRing, Ring
 from ports.clock import Clock
 
@@ -38,7 +39,7 @@ class ForgetsAtOnce(AuthlibDeviceSessions):
     """Takes the newest challenge alone, so that whoever was given one a second ago is asked again."""
 
     def _answers(self, signed: Claims, ring: Ring, named: Claims) -> bool:
-        newest = write(ring.signing, {**named, "iat": self._new_at()})
+        newest = write(ring.signing, {**named, "iat": self._freshness.new_at()})
         return signed.get("jti") == newest
 
 
@@ -121,11 +122,17 @@ class RemembersProofs(AuthlibDeviceSessions):
         return super().prove(device, proof)
 
 
+class _AlwaysNew(Freshness):
+    def new_at(self) -> int:
+        return self._clock.now()
+
+
 class AsksForSomethingNewEachTime(AuthlibDeviceSessions):
     """So that a browser has to sign each time, and is out of signatures soon."""
 
-    def _new_at(self) -> int:
-        return self._clock.now()
+    def __init__(self, keys: KeyRing, clock: Clock) -> None:
+        super().__init__(keys, clock)
+        self._freshness = _AlwaysNew(clock)
 
 
 class WantsNothingElseSaid(AuthlibDeviceSessions):
