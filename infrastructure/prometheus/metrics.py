@@ -5,7 +5,6 @@ worker has counted outlives it. Without a folder for such files a process answer
 """
 
 import os
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -65,14 +64,14 @@ class PrometheusMetrics:
             ("credential", "cause"),
             registry=own,
         )
-        self._requests = _Histogram(
+        self._requests = Histogram(
             "nuovo_http_request_duration_seconds",
             "Time in the application, by route, method and class of the answer's status.",
             ("route", "method", "status"),
             buckets=_REQUEST_BUCKETS,
             registry=own,
         )
-        self._statements = _Histogram(
+        self._statements = Histogram(
             "nuovo_database_statement_duration_seconds",
             "Time of a statement that the database carried out, by database.",
             ("database",),
@@ -144,15 +143,6 @@ class PrometheusMetrics:
                 return self._refused.labels(credential, cause)
             case refresh:
                 return self._refreshes.labels(_OUTCOMES[refresh], cause)
-
-
-class _Histogram(Histogram):
-    """The library's, which looks for the bucket one by one, and at each observation for labels that are missing."""
-
-    def observe(self, amount: float, exemplar: dict[str, str] | None = None) -> None:
-        """Add `amount` to the sum, and 1 to the bucket that it falls into. There are no exemplars."""
-        self._sum.inc(amount)
-        self._buckets[bisect_left(self._upper_bounds, amount)].inc(1)
 
 
 class CountingSecurityLog(SecurityLog):
