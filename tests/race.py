@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+from threading import Barrier, BrokenBarrierError
 from typing import TypeVar
 
 _Result = TypeVar("_Result")
@@ -50,5 +50,10 @@ class Race:
             return results
 
         with ThreadPoolExecutor(contenders) as pool:
-            by_contender = list(pool.map(contend, range(contenders)))
+            futures = [pool.submit(contend, contender) for contender in range(contenders)]
+        for error in (future.exception() for future in futures):
+            # Who failed first says why; the others only found the barrier broken.
+            if error is not None and not isinstance(error, BrokenBarrierError):
+                raise error
+        by_contender = [future.result() for future in futures]
         return [list(results) for results in zip(*by_contender, strict=True)]

@@ -21,8 +21,9 @@ from tests.browser.how_to import snippets, write_snippet
 from tests.browser.programs import running
 from tests.browser.site import Site
 from tests.e2e.client import REFRESH_COOKIE, Answer, Client
-from tests.e2e.nginx import Nginx, free_port
+from tests.e2e.nginx import Nginx
 from tests.e2e.server import Nuovo, clean_environment
+from tests.ports import free_port
 
 USERS_PY = """
 def check_password(name, password):

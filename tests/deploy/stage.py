@@ -7,7 +7,6 @@ them there; `systemctl` and `journalctl` are played by this module, because syst
 import json
 import os
 import shutil
-import socket
 import socketserver
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from tests.deploy.programs import DEPLOY, program
 from tests.e2e.client import Client
 from tests.e2e.nginx import Nginx
 from tests.e2e.server import SCRIPTS, Nuovo, clean_environment, wait_for
+from tests.ports import free_port
 from tests.postgres import PostgresServer
 
 METRICS_CREDENTIAL = "tR8vYw2Nq5Kz7Lm4Bx6Dc9Fh3Jp1Gs0QaEoUiTrWnXy"
@@ -63,7 +63,7 @@ class Machine(Nuovo):
             name: self.environment.pop(name) for name in list(self.environment) if name.startswith("NUOVO_")
         } | dict(settings)
         self.service_credential = self.settings["NUOVO_SERVICE_CREDENTIALS"]
-        self.bind = f"127.0.0.1:{_free_port()}"
+        self.bind = f"127.0.0.1:{free_port()}"
         (folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in self.settings.items()), "utf-8")
         self.history = ""
 
@@ -192,7 +192,7 @@ class Stage:
         return int(result[0]["value"][1]) if result else 0
 
     def _start_prometheus(self) -> None:
-        folder, port = self.folder / "prometheus", _free_port()
+        folder, port = self.folder / "prometheus", free_port()
         folder.mkdir()
         shutil.copy(DEPLOY / "prometheus/nuovo.rules.yml", folder)
         (folder / "nuovo.credential").write_text(METRICS_CREDENTIAL, encoding="ascii")
@@ -269,9 +269,3 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     for each in [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]:
         each.kill()
     process.wait(30)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

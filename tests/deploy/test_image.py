@@ -7,7 +7,6 @@ NUOVO_TEST_ROOTFS names a folder in which it has done so before.
 import json
 import os
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ import pytest
 from tests.deploy.programs import DEPLOY, program, run
 from tests.e2e.client import Client
 from tests.e2e.server import wait_for
+from tests.ports import free_port
 
 BASE, IMAGE = "localhost/nuovo-test-base", "localhost/nuovo-test"
 # What pip needs to reach an index from here: certificates and its configuration.
@@ -141,12 +141,6 @@ def said(image: Image, state: Path, name: str, *arguments: str) -> tuple[int, st
     with image.container(name, list(arguments), ENVIRONMENT, state) as process:
         output, _ = process.communicate(timeout=120)
         return process.returncode, output
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_it_serves_and_stops_as_a_container(image: Image, state: Path) -> None:

@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from tests.e2e.server import SCRIPTS, Nuovo, clean_environment, wait_for
+from tests.ports import free_port
 
 CONFIGURATION = Path(__file__).parents[2] / "deploy" / "nginx"
 DOCUMENTATION = Path(__file__).parents[2] / "docs" / "how-to"
@@ -171,11 +172,6 @@ class InnerDoor(ProxiedNuovo):
 
 SERVERS: dict[str, type[Nuovo]] = {"behind nginx": ProxiedNuovo} | ({} if GRANIAN else {"bare": Nuovo})
 """The ways in which tests reach the service."""
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def address_of(url: str) -> tuple[str, int]:

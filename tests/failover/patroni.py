@@ -25,7 +25,7 @@ import psycopg
 
 from tests.failover.proxy import Wire
 from tests.failover.watchdog import Watchdog
-from tests.redis.servers import free_port
+from tests.ports import free_port
 
 NODES = 3
 CONFIGURATION = Path(__file__).parents[2] / "deploy" / "patroni" / "patroni.yml"

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.client import SAME_ORIGIN, Client
-from tests.e2e.nginx import ProxiedNuovo, free_port
+from tests.e2e.nginx import ProxiedNuovo
 from tests.e2e.server import SCRIPTS, USER, Nuovo, wait_for
 from tests.http.contract import MISSING
+from tests.ports import free_port
 from tests.stress.traffic import traffic
 
 pytest.importorskip("granian", reason="tox -e granian runs these")

@@ -10,8 +10,8 @@ from pathlib import Path
 from tests.browser.how_to import write_snippet
 from tests.browser.programs import running
 from tests.e2e.client import Answer, Client
-from tests.e2e.nginx import free_port
 from tests.judges.authority import Authority
+from tests.ports import free_port
 
 PROGRAMS = Path(__file__).with_name("programs")
 _DJANGO = """

@@ -9,10 +9,10 @@ from pathlib import Path
 import orjson
 import pytest
 
-from tests.e2e.nginx import free_port
 from tests.e2e.server import wait_for
 from tests.judges.apis import KINDS, Api, serving
 from tests.judges.authority import Authority, another_key
+from tests.ports import free_port
 
 EVERY = [pytest.param(name, marks=[pytest.mark.node] if kind.needs_node else []) for name, kind in KINDS.items()]
 ANOTHER_ISSUER = "https://another.example.org"

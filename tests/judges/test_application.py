@@ -22,10 +22,10 @@ import pytest
 
 from tests.browser.how_to import write_snippet
 from tests.browser.programs import running
-from tests.e2e.nginx import free_port
 from tests.e2e.server import SCRIPTS, clean_environment
 from tests.judges.apis import KINDS, serving
 from tests.judges.authority import AUDIENCE, Authority
+from tests.ports import free_port
 
 LOGIN_SERVICE = ("users.py", "login.py", "ending.py", "password.py", "lock.py")
 PASSWORDS = {"ada": "correct horse", "bob": "battery staple"}

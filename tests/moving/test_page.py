@@ -17,11 +17,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from werkzeug.test import Client
 
 from tests.browser.how_to import snippets
-from tests.e2e.nginx import free_port, program
+from tests.e2e.nginx import program
 from tests.e2e.server import wait_for
 from tests.moving.nuovo import SERVICE_CREDENTIAL, MovedTo, serving, serving_wsgi
 from tests.moving.old import django_app
 from tests.moving.old.applications import FLASK_SECRET, FlaskApplication, SimplejwtApplication, ToolkitApplication
+from tests.ports import free_port
 
 PRIVATE = ec.generate_private_key(ec.SECP256R1())
 PRIVATE_PEM = PRIVATE.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()

@@ -28,6 +28,7 @@ from infrastructure.two_places import RotationsInTwoPlaces
 from tests.builders import first_token
 from tests.fakes.clock import START
 from tests.peewee.engines import Engines, administer
+from tests.ports import free_port
 
 PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
 THREADS = 6
@@ -43,9 +44,7 @@ pytestmark = [
 def pooled_url(database_url: str) -> Iterator[str]:
     """Return the URL of a pooler with two connections to the database."""
     server = urlsplit(database_url)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     folder = Path(tempfile.mkdtemp(prefix="nuovo-pgbouncer-"))
     settings = folder / "pgbouncer.ini"
     settings.write_text(

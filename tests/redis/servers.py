@@ -2,7 +2,6 @@
 
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -14,6 +13,7 @@ from typing import Any
 import redis
 
 from domain.model.errors import StoreUnavailableError
+from tests.ports import free_port
 
 MASTERS = 3
 REPLICAS = 2
@@ -84,7 +84,7 @@ class Node:
             options |= {"tls-port": str(self.tls_port), "tls-cluster": "yes", "tls-replication": "yes"}
         arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
         self._process = subprocess.Popen(["redis-server", *arguments], stdout=subprocess.DEVNULL)
-        until(lambda: bool(self.ask("PING")), "a server that answers")
+        until(self._answers, f"a server that answers; {self._folder}/log tells why")
 
     def ask(self, *command: str | int) -> Any:
         """Send one command, in a connection of its own."""
@@ -130,6 +130,12 @@ class Node:
             self._signal(signal.SIGKILL)
             self._process.wait()
             self._process = None
+
+    def _answers(self) -> bool:
+        """Tell whether the server of this folder answers, and not one of others at its address."""
+        if self._process is None or self._process.poll() is not None:
+            raise RuntimeError((self._folder / "log").read_text(encoding="utf-8")[-2000:])
+        return bool(self.info("server")["process_id"] == self._process.pid)
 
     def _signal(self, number: int) -> None:
         assert self._process is not None
@@ -252,9 +258,3 @@ def running(**kwargs: Any) -> Iterator[Servers]:
         yield servers
     finally:
         servers.remove()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

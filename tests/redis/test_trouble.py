@@ -17,9 +17,10 @@ from infrastructure.redis.readiness import RedisReadiness
 from infrastructure.redis.schema import RedisSchema
 from infrastructure.redis.sessions import RedisSessions
 from tests.fakes.clock import START
+from tests.ports import free_port
 from tests.redis.certificates import Certificates
 from tests.redis.methods import CONFIRMED, METHODS, UNCONFIRMED, Method, call_all
-from tests.redis.servers import Node, Servers, free_port, running
+from tests.redis.servers import Node, Servers, running
 from tests.redis.test_fences import new_token, store
 
 LOGOUT = RevocationReason.LOGOUT
