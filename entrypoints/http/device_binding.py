@@ -24,6 +24,7 @@ _ALGORITHMS = "ES256 RS256"
 _OFFERED = "__Host-binding-offered"
 _OFFER_ANEW_AFTER = 30
 """Seconds that a browser has to take an offer before it gets another. Each costs it one of six signatures."""
+_TIME = re.compile(r"[0-9]{1,12}", re.ASCII)
 _SKIPPED = re.compile(r'session_identifier="([^"]*)"', re.ASCII)
 _MOST_SKIPPED = 8
 
@@ -34,15 +35,18 @@ class BindingOffers:
     def __init__(self, bind: BindDevice, cookie: RefreshCookie, *, public_path: str) -> None:
         """Take the path below which browsers find the service."""
         self._bind = bind
-        # It says nothing but that there was an offer, and nothing rests on it.
+        # It says nothing but when there was an offer.
         self._offered = HiddenCookie(name=_OFFERED, same_site=cookie.same_site)
         self._register = public_path + REGISTER
 
     def make(self, req: falcon.Request, resp: falcon.Response, session_id: str) -> None:
         """Offer it, unless this browser was made an offer a moment ago: for each it would make a key."""
-        if _OFFERED in req.env.get("HTTP_COOKIE", ""):
+        now = self._bind.clock.now()
+        # APPSEC: by the time in it. Whoever once ran a script in the page could plant a cookie that stays for a year,
+        # and keep every session of that browser from being bound.
+        if any(_was_a_moment_ago(when, now) for when in self._offered.values_in(req)):
             return
-        self._offered.set(resp, "1", max_age=_OFFER_ANEW_AFTER)
+        self._offered.set(resp, str(now), max_age=_OFFER_ANEW_AFTER)
         offer = self._bind.devices.offer(session_id)
         resp.set_header("Secure-Session-Registration", f'({_ALGORITHMS});path="{self._register}";challenge="{offer}"')
 
@@ -150,9 +154,18 @@ def _hosts_of(origins: Collection[str]) -> set[str]:
     return {host for host in hosts if host and ":" not in host}
 
 
+def _was_a_moment_ago(when: str, now: int) -> bool:
+    """Tell whether `when` is a time of the last moments, or of the next: servers' clocks differ by some."""
+    return _TIME.fullmatch(when) is not None and abs(now - int(when)) < _OFFER_ANEW_AFTER
+
+
 def _text(req: falcon.Request, name: str) -> str | None:
-    """Return the text of a structured header (RFC 9651): quoted, as the draft has it, or bare, as Chromium sends it."""
-    value = req.get_header(name)
-    if value is None:
+    """Return the text of a structured header (RFC 9651): quoted, as the draft has it, or bare, as Chromium sends it.
+
+    Parameters behind it are ignored, as the draft wants it. No text of ours has a semicolon.
+    """
+    header = req.get_header(name)
+    if header is None:
         return None
+    value = header.partition(";")[0].rstrip(" ")
     return value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' else value
