@@ -63,7 +63,7 @@ class Built:
                 issuer=settings.issuer,
                 audience=settings.audience,
                 client_id=settings.client_id,
-                public_base=base,
+                base=settings.metadata_base(settings.issuer),
             ),
             dpop=self.dpop,
             public_path=urlsplit(base or "").path,

@@ -43,7 +43,7 @@ def dpop(service: FakeService) -> FakeDPoP:
 @pytest.fixture
 def client(make_client: Callable[..., TestClient], dpop: FakeDPoP) -> TestClient:
     """Return a client of an application that verifies proofs."""
-    return make_client(dpop=dpop, server=AuthorizationServer(issuer=BASE), allowed_origins=[ALLOWED_ORIGIN])
+    return make_client(dpop=dpop, server=AuthorizationServer(issuer=BASE, base=BASE), allowed_origins=[ALLOWED_ORIGIN])
 
 
 @pytest.fixture
@@ -291,7 +291,7 @@ def test_metadata_says_so_only_where_proofs_can_be_verified(
     make_client: Callable[..., TestClient], dpop: FakeDPoP
 ) -> None:
     """And endpoints are where the public URL is, whatever the issuer is called."""
-    server = AuthorizationServer(issuer="https://example.org/nuovo", public_base=BASE)
+    server = AuthorizationServer(issuer="https://example.org/nuovo", base=BASE)
     name = "dpop_signing_alg_values_supported"
     path = "/.well-known/oauth-authorization-server"
     told = make_client(dpop=dpop, server=server).simulate_get(path).json
@@ -308,7 +308,7 @@ def test_metadata_says_so_only_where_proofs_can_be_verified(
 def strict(make_client: Callable[..., TestClient], service: FakeService, dpop: FakeDPoP) -> TestClient:
     """Return a client of an application that binds access tokens, too."""
     service.policy = replace(service.policy, bound_access_tokens=True)
-    return make_client(dpop=dpop, server=AuthorizationServer(issuer=BASE))
+    return make_client(dpop=dpop, server=AuthorizationServer(issuer=BASE, base=BASE))
 
 
 REQUESTS = [("GET", "/sessions"), ("DELETE", "/sessions"), ("DELETE", "/sessions/{own}")]
