@@ -72,7 +72,7 @@ def stale_nonces(dpop: DPoP) -> Iterator[Complaint]:
     """Yield each proof that is believed with a nonce that is not this service's, or not of the last minutes."""
     clock = FakeClock()
     stranger = AuthlibDPoP(KeyRing("T" * 3 + SECRET), clock, base=BASE).nonce()
-    clock.advance(-601)
+    clock.advance(-1_201)
     own = AuthlibDPoP(KeyRing(SECRET), clock, base=BASE).nonce()
     for name, nonce in (("none", None), ("a stranger's", stranger), ("old", own), ("a token", REFRESH.honest)):
         try:
