@@ -116,6 +116,7 @@ def build(settings: Settings) -> Built:
             users=stores.users,
             directory=stores.directory,
             reads_directory=stores.reads_directory,
+            speaks_dpop=base is not None,
             migrate=stores.migrate,
             check_ready=stores.check_ready,
             describe=lambda: chain(stores.describe(), moving_in.describe(count_adopted, clock.now())),
