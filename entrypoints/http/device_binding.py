@@ -1,7 +1,8 @@
 """What is asked of a browser, and told to it, that binds a session to its device.
 
 Device Bound Session Credentials: <https://w3c.github.io/webappsec-dbsc/>, the draft of February 2026. It fixes
-the bodies of successes. To browsers 401, 404 and 429 are the end of a binding, so none of them is answered here.
+the bodies of successes. To browsers 401, 404, 429 and most other refusals are the end of a binding, so none of them is
+answered here to what a browser sends by itself.
 """
 
 import re
@@ -14,7 +15,12 @@ import orjson
 from domain.model.errors import InvalidDeviceProofError, StaleDeviceProofError
 from domain.model.proofs import DeviceSession, Presence, ProvenKey
 from domain.use_cases.bind_device import BindDevice
-from entrypoints.http.errors import AmbiguousCredentialsError, PresenceSkippedError, ScriptedRegistrationError
+from entrypoints.http.errors import (
+    AmbiguousCredentialsError,
+    PlantedCookieError,
+    PresenceSkippedError,
+    ScriptedRegistrationError,
+)
 from entrypoints.http.presence import PresenceCookie
 from entrypoints.http.refresh_cookie import HiddenCookie, RefreshCookie
 
@@ -94,11 +100,17 @@ class _Binding:
             "allowed_refresh_initiators": sorted(_hosts_of(allowed_origins)),
         }
 
-    def _token_of(self, req: falcon.Request) -> str | None:
+    def _cookies_of(self, req: falcon.Request) -> tuple[str | None, ProvenKey | None]:
+        """Return the refresh token, and the key that presence shows. Raises `PlantedCookieError`."""
         values = self._cookie.values_in(req)
+        # APPSEC: whoever plants a cookie from another host of the site ends no binding by it.
+        try:
+            shown = self._presence.of(req)
+        except AmbiguousCredentialsError:
+            raise PlantedCookieError from None
         if len(values) > 1:
-            raise AmbiguousCredentialsError
-        return values[0] if values else None
+            raise PlantedCookieError
+        return (values[0] if values else None), shown
 
     def _answer(self, resp: falcon.Response, bound: tuple[DeviceSession, Presence] | None) -> None:
         """Tell the browser how to go on with its key, and give it presence; or tell it that the key is over."""
@@ -126,7 +138,8 @@ class RegisterDeviceResource(_Binding):
         proof = _text(req, "Secure-Session-Response")
         if proof is None:
             raise InvalidDeviceProofError
-        self._answer(resp, self._bind.register(self._token_of(req), proof, self._presence.of(req)))
+        token, shown = self._cookies_of(req)
+        self._answer(resp, self._bind.register(token, proof, shown))
 
 
 class ProvePresenceResource(_Binding):
@@ -139,9 +152,9 @@ class ProvePresenceResource(_Binding):
         if identifier is None:
             raise InvalidDeviceProofError
         proof = _text(req, "Secure-Session-Response")
-        shown: ProvenKey | None = self._presence.of(req)
+        token, shown = self._cookies_of(req)
         try:
-            bound = self._bind.prove(self._token_of(req), identifier, proof, shown)
+            bound = self._bind.prove(token, identifier, proof, shown)
         except StaleDeviceProofError as stale:
             self._challenge(resp, identifier, stale.challenge)
             raise
