@@ -46,7 +46,7 @@ class StructlogSecurityLog(SecurityLog):
             said["actor"] = str(event.actor)
         # An answer does not depend on its log line: a full disk or a closed pipe is the operator's trouble.
         try:  # noqa: SIM105  `suppress` takes longer
-            self._log.log(level_of(event), event.happening.value, **said)
+            self._log.log(level_of(event), event.happening, **said)
         except Exception:  # noqa: BLE001, S110
             pass
 
