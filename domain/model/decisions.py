@@ -6,7 +6,7 @@ Every decision compares generations; none compares times of issue.
 from dataclasses import dataclass
 from enum import Enum
 
-from domain.model.proofs import DeviceBinding, ProvenKey, key_for
+from domain.model.proofs import DeviceBinding, ProvenKey, key_for, key_to_bind
 from domain.model.sessions import CutOff, Session, SessionPolicy
 from domain.model.tokens import FIRST_GENERATION, AccessToken, RefreshToken
 
@@ -41,7 +41,7 @@ def may_rotate_unseen(token: RefreshToken, proven: ProvenKey | None, *, policy: 
         return token.key_thumbprint == key_for(token.session_id, proven)
     if policy.device_binding is not DeviceBinding.REQUIRE or token.generation <= FIRST_GENERATION:
         return True
-    return proven is not None and proven.names(token.session_id)
+    return key_to_bind(token.session_id, proven) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +63,7 @@ class Standing:
     ) -> Decision:
         """Return what is to be done with `token`, presented with or without a proof of a key."""
         decision = self._by_generation(token, now=now, policy=policy)
-        key, names_session = key_for(token.session_id, proven), proven is not None and proven.names(token.session_id)
+        key, names_session = key_for(token.session_id, proven), key_to_bind(token.session_id, proven) is not None
         is_its_holder = token.key_thumbprint in (None, key)
         # A store that has lost writes has lost the key that was written with them: the token knows better.
         key_of_session = (decision is Decision.HEAL and token.key_thumbprint) or self.held_key

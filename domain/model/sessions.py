@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from domain.model.actors import ActorKind
 from domain.model.claims import Claims
-from domain.model.proofs import DeviceBinding, ProvenKey
+from domain.model.proofs import DeviceBinding, ProvenKey, key_to_bind
 from domain.model.tokens import FIRST_GENERATION, RefreshToken
 
 MAX_DEVICE_LENGTH = 255
@@ -108,8 +108,8 @@ def rotate(
     that, and the token stays in use unless it lacks a key.
     """
     key = token.key_thumbprint or held_key
-    if key is None and proven is not None and proven.names(token.session_id):
-        key = None if policy.device_binding is DeviceBinding.OFF else proven.thumbprint
+    if key is None and policy.device_binding is not DeviceBinding.OFF:
+        key = key_to_bind(token.session_id, proven)
     successor = token
     if policy.rotation or (replaces or 0) > token.generation or key != token.key_thumbprint:
         ends_at = min(token.ends_at, token.started_at + policy.session_ttl)

@@ -10,7 +10,7 @@ from domain.model.errors import (
     StaleDeviceProofError,
     StoreUnavailableError,
 )
-from domain.model.proofs import DeviceBinding, DeviceSession, Presence, ProvenKey
+from domain.model.proofs import DeviceBinding, DeviceSession, Presence, ProvenKey, key_to_bind
 from domain.model.sessions import SessionPolicy
 from domain.model.tokens import RefreshToken
 from ports.clock import Clock
@@ -101,9 +101,7 @@ class BindDevice:
 
     def _takes(self, token: RefreshToken, device: DeviceSession, shown: ProvenKey | None) -> bool:
         """Tell whether the session may be served with this key, as far as can be known of it and of what is `shown`."""
-        bound_to = token.key_thumbprint or self._held_key(token)
-        if bound_to is None and shown is not None and shown.names(token.session_id):
-            bound_to = shown.thumbprint
+        bound_to = token.key_thumbprint or self._held_key(token) or key_to_bind(token.session_id, shown)
         return bound_to in (None, device.thumbprint)
 
     def _held_key(self, token: RefreshToken) -> str | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, TypeAlias
 
 from domain.model.decisions import Decision, Standing
-from domain.model.proofs import DeviceBinding, ProvenKey
+from domain.model.proofs import DeviceBinding, ProvenKey, key_to_bind
 from domain.model.sessions import CutOff, SessionPolicy
 from domain.model.tokens import FIRST_GENERATION, RefreshToken
 from tests.fakes.sessions import FakeSessions
@@ -502,8 +502,8 @@ class ReplacesKeys(WronglyRuled):
     def judge(
         self, standing: Standing, token: RefreshToken, now: int, policy: SessionPolicy, proven: Proof
     ) -> Decision:
-        names_session = proven is not None and proven.names(token.session_id)
-        taken_over = ProvenKey(thumbprint=token.key_thumbprint or standing.held_key or "") if names_session else proven
+        may_be_bound = key_to_bind(token.session_id, proven) is not None
+        taken_over = ProvenKey(thumbprint=token.key_thumbprint or standing.held_key or "") if may_be_bound else proven
         return standing.decide(token, now=now, policy=policy, proven=taken_over)
 
 
