@@ -119,7 +119,7 @@ def test_an_event_is_counted(event: SecurityEvent, counted: dict[str, float]) ->
     assert log.events == [event]
 
 
-def test_every_happening_is_counted_or_said_not_to_be() -> None:
+def test_every_happening_has_a_counter() -> None:
     metrics = make()
     for happening in Happening:
         metrics.count(SecurityEvent(happening=happening, actor=THE_OPERATOR, count=1))
