@@ -35,7 +35,7 @@ class Decision(Enum):
 def may_rotate_unseen(token: RefreshToken, proven: ProvenKey | None, *, policy: SessionPolicy) -> bool:
     """Tell whether `token` may be traded without a look at the session, if it is the current one.
 
-    The store takes that step only of a session that is bound to the same key as `token`, or to none like it.
+    The store then takes no step of a session that is bound to a key which `token` does not name.
     """
     if token.key_thumbprint is not None:
         return token.key_thumbprint == key_for(token.session_id, proven)

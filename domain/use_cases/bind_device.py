@@ -22,14 +22,14 @@ from ports.token_codec import TokenCodec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BindDevice:
-    """What is asked of browsers that bind sessions. No store is needed: a refresh token says enough.
+    """What is asked of browsers that bind sessions. It works while the store is away: a refresh token says enough.
 
-    The token is not spent here, and nothing is decided that counts. Presence alone binds no session: that does the
-    rotation to which it is brought, and there the session's row has the last word.
+    The token is not spent here, and nothing final is decided. Presence alone does not bind a session: the rotation that
+    it comes with does, and there the session's row has the last word.
 
-    A browser may have made more keys than one for a session, because several answers carried an offer. They must not
-    take each other's presence away, or the session would see now the one and now the other. So a key is told that it is
-    over if it is not the one to which the session is bound; and before it is, if another key's presence is shown.
+    A browser may have made several keys for one session, because several answers carried an offer. They must not take
+    each other's presence away, or the session would see now one key and now the other. So the browser is told to forget
+    a key if the session is bound to another one; and, before it is bound, if another key's presence is shown.
     """
 
     clock: Clock
