@@ -439,12 +439,11 @@ class RequiresABindingOfTokensAlone(WronglyRuled):
 class RequiresABindingOfWhatRotatesAlone(WronglyRuled):
     """Where bindings are required, clients that never take another token need none. So it was decided before."""
 
-    def judge(
-        self, standing: Standing, token: RefreshToken, now: int, policy: SessionPolicy, proven: Proof
-    ) -> Decision:
-        decision = standing.decide(token, now=now, policy=policy, proven=proven)
-        if decision is Decision.UNPROVEN and not policy.rotation and token.key_thumbprint is standing.held_key is None:
-            return standing.decide(token, now=now, policy=replace(policy, device_binding=DeviceBinding.OFFER))
+    def judge(self, case: Case) -> Decision:
+        decision = case.decide()
+        is_unbound = case.token.key_thumbprint is case.held_key is None
+        if decision is Decision.UNPROVEN and not case.policy.rotation and is_unbound:
+            return case.decide_by(device_binding=DeviceBinding.OFFER)
         return decision
 
 
