@@ -110,7 +110,7 @@ class Standing:
         return policy.device_binding is not DeviceBinding.OFF and token.key_thumbprint is None and self.held_key is None
 
     def _waits_for_a_key(self, token: RefreshToken, proven: ProvenKey | None, policy: SessionPolicy) -> bool:
-        """Tell whether the session must be bound before it goes on, had its chance, and is not bound by this request."""
+        """Tell whether the session must be bound before it goes on, had its chance, and is not bound by this."""
         if policy.device_binding is not DeviceBinding.REQUIRE or not self.may_bind(token, policy):
             return False
         held = 0 if self.session is None else self.session.token.generation
