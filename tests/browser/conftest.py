@@ -15,6 +15,7 @@ import pytest
 from tests.browser.site import Site
 from tests.e2e.nginx import program as nginx
 from tests.e2e.server import NUOVO, Nuovo
+from tests.left_out import LeftOut
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -25,7 +26,6 @@ collect_ignore_glob = [] if find_spec("playwright") else ["test_*.py"]
 COOKIE = "__Host-refresh_token"
 _BUNDLE_PAGE = """<!doctype html><title>App</title><link rel="icon" href="data:,">
 <div id="app"></div><script type="module" src="/bundle.js"></script>"""
-_LEFT_OUT = pytest.StashKey[dict[str, int]]()
 _NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome")
 _MAC = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
 _ARGUMENTS = [
@@ -53,30 +53,8 @@ def _absent() -> dict[str, str]:
     return {fixture: reason for fixture, reason in reasons.items() if reason}
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what cannot run here, and remember why: a line for each reason, not for each test."""
-    left_out: dict[str, list[pytest.Item]] = {}
-    for item in items:
-        fixtures: list[str] = getattr(item, "fixturenames", [])
-        for fixture, reason in _absent().items():
-            if fixture in fixtures and item.path.is_relative_to(Path(__file__).parent):
-                left_out.setdefault(reason, []).append(item)
-                break
-    without = {id(item) for group in left_out.values() for item in group}
-    items[:] = [item for item in items if id(item) not in without]
-    config.stash[_LEFT_OUT] = {reason: len(group) for reason, group in left_out.items()}
-
-
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Let nothing to run be no failure when there is a reason."""
-    if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and session.config.stash.get(_LEFT_OUT, {}):
-        session.exitstatus = pytest.ExitCode.OK
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say what was left out."""
-    for reason, count in config.stash.get(_LEFT_OUT, {}).items():
-        terminalreporter.write_line(f"SKIPPED [{count}] tests/browser: {reason}")
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(LeftOut(Path(__file__).parent, _absent()))
 
 
 @pytest.fixture(scope="session")

@@ -12,12 +12,12 @@ import pytest
 from tests.e2e.nginx import program as nginx
 from tests.e2e.server import clean_environment
 from tests.judges.authority import Authority
+from tests.left_out import LeftOut
 
 # They have an environment of their own (`tox -e judges`); in every other one there is nothing here to collect.
 collect_ignore_glob = [] if find_spec("trustme") else ["test_*.py"]
 
 PROGRAMS = Path(__file__).with_name("programs")
-_LEFT_OUT = pytest.StashKey[dict[str, int]]()
 _MIN_NODE = 20
 
 
@@ -32,40 +32,17 @@ def _node() -> str | None:
 
 def _absent() -> dict[str, str]:
     """Return the fixtures that cannot be had here, each with the reason."""
+    no_node = None if _node() else f"no Node.js {_MIN_NODE} with npm here"
     reasons = {
         "authority": None if nginx() else "no nginx here",
-        "node_modules": None if _node() else f"no Node.js {_MIN_NODE} with npm here",
+        "node_modules": no_node,
+        "node": no_node,
     }
     return {fixture: reason for fixture, reason in reasons.items() if reason}
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what cannot run here, and remember why: a line for each reason, not for each test."""
-    absent = _absent()
-    left_out: dict[str, list[pytest.Item]] = {}
-    for item in items:
-        if item.path.is_relative_to(Path(__file__).parent):
-            needed = {
-                *getattr(item, "fixturenames", []),
-                *(["node_modules"] if item.get_closest_marker("node") else []),
-            }
-            for fixture in absent.keys() & needed:
-                left_out.setdefault(absent[fixture], []).append(item)
-    without = {id(item) for group in left_out.values() for item in group}
-    items[:] = [item for item in items if id(item) not in without]
-    config.stash[_LEFT_OUT] = {reason: len(group) for reason, group in left_out.items()}
-
-
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Let nothing to run be no failure when there is a reason."""
-    if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and session.config.stash.get(_LEFT_OUT, {}):
-        session.exitstatus = pytest.ExitCode.OK
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say what was left out."""
-    for reason, count in config.stash.get(_LEFT_OUT, {}).items():
-        terminalreporter.write_line(f"SKIPPED [{count}] tests/judges: {reason}")
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(LeftOut(Path(__file__).parent, _absent()))
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import importlib.util
 from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 import pytest
@@ -33,16 +34,37 @@ def database_url(request: pytest.FixtureRequest, stores: Stores, templates: dict
     return kind._copy(templates[request.param])  # type: ignore[attr-defined,no-any-return]
 
 
+@contextmanager
+def _application(library: str, database_url: str) -> Iterator[Any]:
+    from tests.moving.old.applications import APPLICATIONS  # noqa: PLC0415  where the libraries are
+
+    with closing(APPLICATIONS[library](database_url)) as application:
+        yield application
+
+
 @pytest.fixture(params=["flask", "simplejwt", "toolkit"])
 def old(request: pytest.FixtureRequest, database_url: str) -> Iterator[Any]:
     """Return an application of each library, over an empty database of each kind."""
-    from tests.moving.old.applications import APPLICATIONS  # noqa: PLC0415  where the libraries are
-
-    application = APPLICATIONS[request.param](database_url)
-    try:
+    with _application(request.param, database_url) as application:
         yield application
-    finally:
-        application.close()
+
+
+@pytest.fixture
+def flask(database_url: str) -> Iterator[Any]:
+    with _application("flask", database_url) as application:
+        yield application
+
+
+@pytest.fixture
+def simplejwt(database_url: str) -> Iterator[Any]:
+    with _application("simplejwt", database_url) as application:
+        yield application
+
+
+@pytest.fixture
+def toolkit(database_url: str) -> Iterator[Any]:
+    with _application("toolkit", database_url) as application:
+        yield application
 
 
 @pytest.fixture

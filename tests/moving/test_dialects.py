@@ -38,13 +38,6 @@ def using() -> Iterator[ExitStack]:
         yield stack
 
 
-@pytest.fixture
-def simplejwt(database_url: str) -> Iterator[SimplejwtApplication]:
-    application = SimplejwtApplication(database_url)
-    yield application
-    application.close()
-
-
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("half", ["public", "private"])
 @pytest.mark.parametrize("algorithm", ALGORITHMS)

@@ -26,20 +26,6 @@ def said(answer: TestResponse) -> tuple[int, Any]:
     return answer.status_code, answer.json
 
 
-@pytest.fixture
-def simplejwt(database_url: str) -> Iterator[SimplejwtApplication]:
-    application = SimplejwtApplication(database_url)
-    yield application
-    application.close()
-
-
-@pytest.fixture
-def toolkit(database_url: str) -> Iterator[ToolkitApplication]:
-    application = ToolkitApplication(database_url)
-    yield application
-    application.close()
-
-
 SIMPLEJWT_BODIES: dict[str, dict[str, Any]] = {
     "a token of nobody's": {"json": {"refresh": GARBAGE}},
     "rubbish": {"json": {"refresh": "rubbish"}},

@@ -56,27 +56,6 @@ def using() -> Iterator[ExitStack]:
         yield stack
 
 
-@pytest.fixture
-def flask(database_url: str) -> Iterator[FlaskApplication]:
-    application = FlaskApplication(database_url)
-    yield application
-    application.close()
-
-
-@pytest.fixture
-def simplejwt(database_url: str) -> Iterator[SimplejwtApplication]:
-    application = SimplejwtApplication(database_url)
-    yield application
-    application.close()
-
-
-@pytest.fixture
-def toolkit(database_url: str) -> Iterator[ToolkitApplication]:
-    application = ToolkitApplication(database_url)
-    yield application
-    application.close()
-
-
 def test_flask_jwt_extended_with_nothing_changed(flask: FlaskApplication, move: Move) -> None:
     ((user, token),) = flask.issue_all(flask.add_users(1)).items()
     answer = Client(move(**FLASK).built.app()).post("/refresh", **flask.request(token))

@@ -1,7 +1,7 @@
 """What an operator is told of a move, and what happens while the old application's lists cannot be read."""
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,20 +17,6 @@ Move = Callable[..., MovedTo]
 def run(nuovo: MovedTo, sql: str) -> None:
     """Change the old application's tables."""
     nuovo.built.moving_in.engine.peewee.execute_sql(sql)
-
-
-@pytest.fixture
-def flask(database_url: str) -> Iterator[FlaskApplication]:
-    application = FlaskApplication(database_url)
-    yield application
-    application.close()
-
-
-@pytest.fixture
-def simplejwt(database_url: str) -> Iterator[SimplejwtApplication]:
-    application = SimplejwtApplication(database_url)
-    yield application
-    application.close()
 
 
 def test_check_counts_what_has_moved_and_says_until_when(old: OldApplication, move: Move) -> None:

@@ -18,6 +18,8 @@ from infrastructure.peewee.users import PeeweeUserDirectory, PeeweeUsers, UsersT
 from infrastructure.two_places import RotationsInTwoPlaces
 from tests.stores import Store
 
+_OF_THE_USER = 'NOT (EXISTS(SELECT 1 FROM "nuovo_cut_offs" AS "t1" WHERE', "1 = 0 AND"
+_OF_EVERYBODY = 'OR EXISTS(SELECT 1 FROM "nuovo_cut_offs" AS "t1" WHERE', "1 = 0 AND"
 OF_THE_STEP = {
     "whose session it is": ('"nuovo_sessions"."user_id" = ?', "OR 1 = 1"),
     "which session it is": ('"nuovo_sessions"."session_id" = ?', "OR 1 = 1"),
@@ -25,11 +27,13 @@ OF_THE_STEP = {
     "that it is not young": ('("nuovo_sessions"."issued_at" < ?) OR ("nuovo_sessions"."issued_at" >= ?)', "OR 1 = 1"),
     "that it is not revoked": ('"nuovo_sessions"."revoked_at" IS NULL', "OR 1 = 1"),
     "to which key it is bound": ('"nuovo_sessions"."key_thumbprint" = ?', "OR 1 = 1"),
-    "that it is not cut off": ('"t1"."ended_at" >= ?', "AND 1 = 0"),
+    "that its user was not cut off": _OF_THE_USER,
+    "that everybody was not cut off": _OF_EVERYBODY,
     "that it was spared": ('"t1"."spared" != ?', "OR 1 = 1"),
 }
 OF_RESTORING = {
-    "that it is not cut off": ('"t1"."ended_at" >= ?', "AND 1 = 0"),
+    "that its user was not cut off": _OF_THE_USER,
+    "that everybody was not cut off": _OF_EVERYBODY,
     "that it was spared": ('"t1"."spared" != ?', "OR 1 = 1"),
     "that no purge may have forgotten it": ('"t2"."purged_until" >= ?', "AND 1 = 0"),
 }
