@@ -14,7 +14,7 @@ from entrypoints.gunicorn.listeners import bound_waits, warn_if_public
 from entrypoints.gunicorn.logger import StructuredLogger
 from entrypoints.gunicorn.metrics_folder import make_metrics_folder, remove_metrics_folder
 from entrypoints.gunicorn.reload import make_reload_safe
-from entrypoints.settings import SettingsError, load_settings
+from entrypoints.settings import SettingsError, keep_settings, kept_settings
 
 wsgi_app = "entrypoints.wsgi:app"
 worker_class = "entrypoints.gunicorn.worker.Worker"
@@ -35,7 +35,9 @@ forwarded_allow_ips = ""
 
 
 def on_starting(server: Any) -> None:
-    """Make a folder in which the workers count for `/metrics`."""
+    """Keep the settings, so that a worker that is replaced has those of the others, and make a folder for metrics."""
+    with suppress(SettingsError):  # the workers report the problems
+        keep_settings()
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = make_metrics_folder()
 
 
@@ -57,6 +59,6 @@ def on_exit(server: Any) -> None:
     """Delete what the workers have counted, and what a demonstration has made."""
     remove_metrics_folder(os.environ["PROMETHEUS_MULTIPROC_DIR"])
     with suppress(SettingsError):  # with which nothing was served
-        settings = load_settings()
+        settings = kept_settings()
         if settings.demo:
             remove_own_demo(settings.database_url.get_secret_value())
