@@ -65,6 +65,13 @@ class Debian:
         """Return a property of a unit."""
         return self.run(f"systemctl show --property={what} --value {unit}", "/").strip()
 
+    def reboot(self) -> None:
+        """Shut the machine down and boot it again."""
+        assert self._process is not None
+        self.run("systemctl --no-block poweroff", "/")
+        assert self._process.wait(120) == 0
+        self._boot()
+
     def client(self) -> Client:
         """Return a connection to Nuovo's socket there."""
         return _SocketClient(f"/proc/{self._first_process}/root/run/nuovo/nuovo.sock")

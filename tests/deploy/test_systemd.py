@@ -93,6 +93,7 @@ def test_a_machine_from_its_installation_to_its_crashes(debian: Debian) -> None:
     be_watched(debian)
     reload_and_stop_under_load(debian, device)
     be_killed(debian, device)
+    be_rebooted(debian, device)
     lose_the_database(debian, device)
     follow_the_runbook(debian, device)
     move_to_a_file(debian, credential)
@@ -169,6 +170,13 @@ def be_killed(debian: Debian, device: Device) -> None:
             wait_for("answers", lambda: device.statuses[200] > served)  # noqa: B023
         assert len(metrics_folders(debian)) == 1
         assert metrics_folders(debian) != folders
+
+
+def be_rebooted(debian: Debian, device: Device) -> None:
+    debian.reboot()
+    wait_for("service", lambda: debian.show("nuovo", "ActiveState") == "active")
+    assert debian.show("nuovo-purge.timer", "ActiveState") == "active"
+    assert device.refresh().status == 200
 
 
 def lose_the_database(debian: Debian, device: Device) -> None:
