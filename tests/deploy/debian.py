@@ -19,7 +19,10 @@ from tests.deploy.programs import DEPLOY, FOR_PIP, program, run
 from tests.e2e.client import Client
 from tests.e2e.server import wait_for
 
-PACKAGES = ("systemd-sysv", "dbus", "python3-venv", "jq", "curl", "openssl", "postgresql", "nginx", "prometheus")
+PACKAGES = (
+    *("systemd-sysv", "dbus", "openssl"),
+    *("python3-venv", "jq", "curl", "sqlite3", "postgresql", "nginx", "prometheus"),
+)
 CLONE = "/root/nuovo"
 _WHEELS = "/root/wheels"
 _PIP = "/root/pip"

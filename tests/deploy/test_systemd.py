@@ -223,9 +223,15 @@ def move_to_a_file(debian: Debian, credential: str) -> None:
     debian.run(BLOCKS["upgrade-restart"])
     debian.run("nuovo users add ada")
     device = Device(debian, credential)
+    database = "/var/lib/nuovo/nuovo.sqlite3"
     with device.busy():
         debian.run(BLOCKS["purge"])
+        debian.run(BLOCKS["backup-sqlite"], DATABASE=database)
     assert set(device.statuses) == {200}
+    debian.run("systemctl stop nuovo")
+    debian.run(BLOCKS["restore-sqlite"], DATABASE=database)
+    debian.run(BLOCKS["start"])
+    assert device.refresh().status == 200
     files = debian.run("stat --format='%U %a' /var/lib/nuovo /var/lib/nuovo/*").splitlines()
     assert set(files) == {"nuovo 700", "nuovo 600"}
 
