@@ -25,8 +25,11 @@ class BindingSettings(BaseModel):
 
     def public_base(self, issuer: str) -> str | None:
         """Return the URL below which clients find the endpoints: the one that is set, or an issuer that is one."""
-        url = self.public_url or issuer.rstrip("/")
-        return url if _URL.fullmatch(url) else None
+        return self.public_url or _as_url(issuer)
+
+    def metadata_base(self, issuer: str) -> str | None:
+        """Return the same, if the issuer is a URL itself: clients ask there for the metadata (RFC 8414, section 3)."""
+        return None if _as_url(issuer) is None else self.public_base(issuer)
 
     def binding_problems(self, *, issuer: str, rotation: bool, cookie_path: str) -> Iterator[str]:
         """Yield in words what cannot be, or does not go together."""
@@ -42,3 +45,8 @@ class BindingSettings(BaseModel):
                 yield "NUOVO_DEVICE_BINDING needs NUOVO_ROTATION=true: a session is bound when it rotates"
             if cookie_path != "/":
                 yield "NUOVO_DEVICE_BINDING needs NUOVO_COOKIE_PATH=/, or browsers keep the cookie from /dbsc"
+
+
+def _as_url(issuer: str) -> str | None:
+    url = issuer.removesuffix("/")
+    return url if _URL.fullmatch(url) else None

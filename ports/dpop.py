@@ -28,7 +28,7 @@ class DPoP(ABC):
 
     @abstractmethod
     def nonce(self) -> str:
-        """Return what new proofs are to have. It is another one every few minutes, and the same until then."""
+        """Return what new proofs are to have. It is another one every minute, and the same until then."""
 
     @abstractmethod
     def verify(self, proof: str, *, method: str, path: str, access_token: str | None = None) -> Proof:
@@ -36,5 +36,5 @@ class DPoP(ABC):
 
         With `access_token` it must have been made for that one. It takes untrusted text of any size and content. Raises
         `InvalidProofError`; or `ProofNotFreshError`, with the nonce to use, if nothing is wrong but the proof's nonce.
-        A nonce is good for minutes beyond the moment when the next one takes its place.
+        A nonce is good for longer than an access token lives by default, and for 20 minutes at most.
         """

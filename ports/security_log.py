@@ -1,14 +1,20 @@
 """Who is told what happened to a session."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 
 from domain.model.actors import Actor
 from domain.model.adoption import Scheme
 from domain.model.errors import RefusalCause
 from domain.model.sessions import RevocationReason
 from domain.model.tokens import AccessToken, RefreshToken
+
+OCCASION: ContextVar[Mapping[str, object]] = ContextVar("OCCASION", default=MappingProxyType({}))
+"""What each line of the log says of the request that is being answered: its identifier, and who asks."""
 
 
 class Happening(StrEnum):

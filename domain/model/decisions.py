@@ -92,7 +92,9 @@ class Standing:
         if policy.device_binding is not DeviceBinding.REQUIRE or decision in (Decision.REPEAT, Decision.REUSE):
             return False
         held = 0 if self.session is None else self.session.token.generation
-        return token.key_thumbprint is None and max(held, token.generation) > FIRST_GENERATION
+        # The first rotation carries the offer. Where nothing rotates nothing could ever be bound.
+        is_past_the_offer = max(held, token.generation) > FIRST_GENERATION or not policy.rotation
+        return token.key_thumbprint is None and is_past_the_offer
 
     def _by_generation(self, token: RefreshToken, *, now: int, policy: SessionPolicy) -> Decision:  # noqa: PLR0911
         """Return what is to be done with a token of its holder. The order of the lines is the rule."""

@@ -76,7 +76,7 @@ class RefreshAccessToken:
             )
             claims = self.rotations.rotate(rotation)
             if claims is not None:
-                return self._answer(Decision.ROTATE, rotation, claims, now, proven=proven)
+                return self._answer(Happening.ROTATED, rotation, claims, now, proven=proven)
         return self._reconsider(token, foreign, self._active_user(token), now, proven)
 
     def _require_unexpired(self, token: RefreshToken, now: int) -> None:
@@ -127,7 +127,7 @@ class RefreshAccessToken:
                 rotation = self._adopt(adopted, rotation)
             taken = self.rotations.rotate(rotation)
             if taken is not None:
-                return self._answer(decision, rotation, taken, now, proven=proven, adopted=adopted)
+                return self._answer(_HAPPENINGS[decision], rotation, taken, now, proven=proven, adopted=adopted)
         raise StoreUnavailableError("the session kept changing while it was refreshed")
 
     def _adopt(self, foreign: ForeignToken, rotation: Rotation) -> Rotation:
@@ -138,7 +138,7 @@ class RefreshAccessToken:
 
     def _answer(
         self,
-        decision: Decision,
+        happening: Happening,
         rotation: Rotation,
         claims: Claims,
         now: int,
@@ -149,13 +149,13 @@ class RefreshAccessToken:
         """Give the tokens of a step that the store has taken."""
         successor, lost = rotation.successor, rotation.lost_generations or None
         if adopted is None:
-            self.log.record(SecurityEvent.of(_HAPPENINGS[decision], successor, lost_generations=lost))
+            self.log.record(SecurityEvent.of(happening, successor, lost_generations=lost))
         else:
             self.log.record(SecurityEvent.of(Happening.ADOPTED, successor, scheme=adopted.scheme))
         key = successor.key_thumbprint
         if key not in (None, rotation.held_key, rotation.presented.key_thumbprint):
             self.log.record(SecurityEvent.of(Happening.BOUND, successor))
-        pair = self.issue(successor, claims, now=now, proven=proven, stays_in_use=successor == rotation.presented)
+        pair = self.issue(successor, claims, now=now, proven=proven, stays_in_use=successor is rotation.presented)
         # Only who has rotated is offered a binding: of eight tabs that refresh at once, one.
         may_bind = key is None and self.policy.device_binding is not DeviceBinding.OFF
         return replace(pair, may_bind=True) if may_bind else pair

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import click
 
+from domain.model.proofs import is_thumbprint
 from domain.model.tokens import is_id
 from domain.model.users import is_user_id
 
@@ -25,6 +26,13 @@ def a_session_id(_context: click.Context, _parameter: click.Parameter, value: st
     """Return `value`, or raise `click.BadParameter` if no session can have this identifier."""
     if value is not None and not is_id(value):
         raise click.BadParameter("is not the ID of a session; list a user's with: nuovo sessions list USER_ID")
+    return value
+
+
+def a_thumbprint(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    """Return `value`, or raise `click.BadParameter` if it is no key's thumbprint."""
+    if value is not None and not is_thumbprint(value):
+        raise click.BadParameter("must be a key's thumbprint: SHA-256 in base64url (RFC 7638)")
     return value
 
 

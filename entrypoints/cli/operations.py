@@ -23,6 +23,8 @@ class Operations:
     directory: UserDirectory
     reads_directory: bool
     """Whether users are looked up in `directory`, and not in a table of the application's own."""
+    speaks_dpop: bool
+    """Whether proofs of keys can be verified, so that a session may be bound to a key at its start."""
     migrate: Callable[[], list[str]]
     """Apply pending migrations and return their names."""
     check_ready: Callable[[], None]

@@ -4,10 +4,11 @@ import click
 
 from domain.model.actors import THE_OPERATOR
 from domain.model.errors import SessionNotFoundError, UserNotFoundError
+from domain.model.proofs import DeviceBinding
 from domain.model.sessions import MAX_DEVICE_LENGTH, Session
 from domain.model.users import is_text
 from domain.use_cases.start_session import SessionTerms
-from entrypoints.cli.arguments import a_session_id, a_user_id, an_instant
+from entrypoints.cli.arguments import a_session_id, a_thumbprint, a_user_id, an_instant
 from entrypoints.cli.output import at, in_words, operations, print_json, print_table
 from ports.sessions import Page
 
@@ -22,13 +23,24 @@ def sessions() -> None:
 @sessions.command()
 @click.argument("user_id", metavar="USER_ID", callback=a_user_id)
 @click.option("--device", default="", help="What the user will know the session by, such as 'Firefox on Linux'.")
+@click.option(
+    "--dpop-jkt",
+    metavar="THUMBPRINT",
+    callback=a_thumbprint,
+    help="Bind it to the key with this thumbprint: every refresh then needs a proof of the key (RFC 9449).",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @in_words
-def start(user_id: str, device: str, *, as_json: bool) -> None:
+def start(user_id: str, device: str, dpop_jkt: str | None, *, as_json: bool) -> None:
     """Start a session and print its first tokens. Whoever has the refresh token is that user."""
     if not is_text(device, MAX_DEVICE_LENGTH):
         raise click.BadParameter(f"--device must have at most {MAX_DEVICE_LENGTH} printable characters")
-    pair = operations().service.start(user_id, SessionTerms(device=device), by=THE_OPERATOR)
+    found = operations()
+    if dpop_jkt is not None and not found.speaks_dpop:
+        raise click.UsageError("--dpop-jkt needs NUOVO_PUBLIC_URL, or a URL as NUOVO_ISSUER, which a proof is for.")
+    if dpop_jkt is None and found.service.start.policy.device_binding is DeviceBinding.REQUIRE:
+        raise click.UsageError("--dpop-jkt must be given: NUOVO_DEVICE_BINDING=require wants every session bound.")
+    pair = found.service.start(user_id, SessionTerms(device=device, key_thumbprint=dpop_jkt), by=THE_OPERATOR)
     shown = {
         "session_id": pair.session_id,
         "access_token": pair.access_token,

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterable
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import ip_address, ip_network
 
 import falcon
 
 UNIX = "unix"
 """Names whoever connects by a Unix socket: its file's permissions say who that can be."""
-_Address = IPv4Address | IPv6Address
 _CACHE_SIZE = 1024
 
 
@@ -28,27 +27,30 @@ class ClientAddresses:
 
     def of(self, req: falcon.Request) -> str | None:
         """Return the address as text that holds nothing else, or `None` if a Unix socket leaves it unknown."""
-        peer: str = req.env.get("REMOTE_ADDR", "")
-        address = _parse(peer)
+        address = _canonical(req.env.get("REMOTE_ADDR", ""))
         if not (self._trusts_unix if address is None else self._networks and self._is_trusted(address)):
-            return None if address is None else str(address)
+            return address
         # APPSEC: from the right, and no further than the first that no proxy of ours is known to have.
         for hop in reversed(req.env.get("HTTP_X_FORWARDED_FOR", "").split(",")):
-            forwarded = _parse(hop.strip())
+            forwarded = _canonical(hop.strip())
             if forwarded is None:
                 break
             address = forwarded
             if not self._is_trusted(address):
                 break
-        return None if address is None else str(address)
+        return address
 
-    def _is_of_a_network(self, address: _Address) -> bool:
+    def _is_of_a_network(self, text: str) -> bool:
+        address = ip_address(text)
         return any(address in network for network in self._networks)
 
 
 @lru_cache(_CACHE_SIZE)
-def _parse(text: str) -> _Address | None:
-    """Return the address in `text`, which may have a port and be IPv4 in the form of IPv6; `None` if there is none."""
+def _canonical(text: str) -> str | None:
+    """Return the one spelling of the address in `text`, which may have a port and be IPv4 in the form of IPv6.
+
+    `None` if there is none.
+    """
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:
@@ -57,4 +59,4 @@ def _parse(text: str) -> _Address | None:
         address = ip_address(text)
     except ValueError:
         return None
-    return getattr(address, "ipv4_mapped", None) or address
+    return str(getattr(address, "ipv4_mapped", None) or address)

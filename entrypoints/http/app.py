@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 import falcon
-from structlog.contextvars import bind_contextvars, unbind_contextvars
 
 from domain.model.tokens import new_id
 from domain.use_cases.service import Service
@@ -45,6 +44,7 @@ from entrypoints.http.users_sessions import (
     keep_user_in_one_segment,
 )
 from ports.dpop import DPoP
+from ports.security_log import OCCASION
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
@@ -170,7 +170,7 @@ class _EveryRequest:
         """Give the logs the client's address and an identifier: the caller's own, if it is harmless, or a new one."""
         given = req.env.get("HTTP_X_REQUEST_ID", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else new_id()
-        bind_contextvars(request_id=request_id, client=self._addresses.of(req))
+        OCCASION.set({"request_id": request_id, "client": self._addresses.of(req)})
         resp.set_header("X-Request-ID", request_id)
         check_announced_size(req)
         keep_user_in_one_segment(req)
@@ -186,4 +186,4 @@ class _EveryRequest:
             resp.set_header("Pragma", "no-cache")
         if req.method == "OPTIONS" and req_succeeded:
             resp.status = 204
-        unbind_contextvars("request_id", "client")
+        OCCASION.set({})

@@ -5,7 +5,6 @@ import hashlib
 import hmac
 from base64 import b64decode
 from collections.abc import Iterable
-from dataclasses import dataclass
 from urllib.parse import unquote_plus
 
 import falcon
@@ -25,14 +24,6 @@ from entrypoints.http.key_proofs import KeyProofs
 from entrypoints.http.refresh_cookie import RefreshCookie
 
 
-@dataclass(frozen=True, slots=True)
-class PresentedRefreshToken:
-    """A refresh token as it came, and whether the answer goes back by cookie."""
-
-    text: str
-    by_cookie: bool
-
-
 class RefreshTokenCredential:
     """Finds the refresh token of a request: the `Authorization` header first, then the cookie."""
 
@@ -41,13 +32,13 @@ class RefreshTokenCredential:
         self._cookie = cookie
         self._guard = guard
 
-    def of(self, req: falcon.Request) -> PresentedRefreshToken:
-        """Return the presented refresh token.
+    def of(self, req: falcon.Request) -> tuple[str, bool]:
+        """Return the presented refresh token, and whether the answer goes back by cookie.
 
         Raises `RefreshTokenMissingError`, `AmbiguousCredentialsError` or `CrossSiteRequestError`.
         """
         if bearer := bearer_of(req):
-            return PresentedRefreshToken(bearer, by_cookie=False)
+            return bearer, False
         values = self._cookie.values_in(req)
         if len(values) > 1:
             raise AmbiguousCredentialsError
@@ -55,7 +46,7 @@ class RefreshTokenCredential:
             raise RefreshTokenMissingError
         self._guard.check(req)
         req.context.by_cookie = True
-        return PresentedRefreshToken(values[0], by_cookie=True)
+        return values[0], True
 
 
 class ServiceCredentials:

@@ -1,7 +1,8 @@
 """What is asked of a browser, and told to it, that binds a session to its device.
 
 Device Bound Session Credentials: <https://w3c.github.io/webappsec-dbsc/>, the draft of February 2026. It fixes
-the bodies of successes. To browsers 401, 404 and 429 are the end of a binding, so none of them is answered here.
+the bodies of successes. To browsers 401, 404, 429 and most other refusals are the end of a binding, so none of them is
+answered here to what a browser sends by itself.
 """
 
 import re
@@ -14,7 +15,12 @@ import orjson
 from domain.model.errors import InvalidDeviceProofError, StaleDeviceProofError
 from domain.model.proofs import DeviceSession, Presence, ProvenKey
 from domain.use_cases.bind_device import BindDevice
-from entrypoints.http.errors import AmbiguousCredentialsError, PresenceSkippedError, ScriptedRegistrationError
+from entrypoints.http.errors import (
+    AmbiguousCredentialsError,
+    PlantedCookieError,
+    PresenceSkippedError,
+    ScriptedRegistrationError,
+)
 from entrypoints.http.presence import PresenceCookie
 from entrypoints.http.refresh_cookie import HiddenCookie, RefreshCookie
 
@@ -24,6 +30,7 @@ _ALGORITHMS = "ES256 RS256"
 _OFFERED = "__Host-binding-offered"
 _OFFER_ANEW_AFTER = 30
 """Seconds that a browser has to take an offer before it gets another. Each costs it one of six signatures."""
+_TIME = re.compile(r"[0-9]{1,12}", re.ASCII)
 _SKIPPED = re.compile(r'session_identifier="([^"]*)"', re.ASCII)
 _MOST_SKIPPED = 8
 
@@ -34,15 +41,18 @@ class BindingOffers:
     def __init__(self, bind: BindDevice, cookie: RefreshCookie, *, public_path: str) -> None:
         """Take the path below which browsers find the service."""
         self._bind = bind
-        # It says nothing but that there was an offer, and nothing rests on it.
+        # It says nothing but when there was an offer.
         self._offered = HiddenCookie(name=_OFFERED, same_site=cookie.same_site)
         self._register = public_path + REGISTER
 
     def make(self, req: falcon.Request, resp: falcon.Response, session_id: str) -> None:
         """Offer it, unless this browser was made an offer a moment ago: for each it would make a key."""
-        if _OFFERED in req.env.get("HTTP_COOKIE", ""):
+        now = self._bind.clock.now()
+        # APPSEC: by the time in it. Whoever once ran a script in the page could plant a cookie that stays for a year,
+        # and keep every session of that browser from being bound.
+        if any(_was_a_moment_ago(when, now) for when in self._offered.values_in(req)):
             return
-        self._offered.set(resp, "1", max_age=_OFFER_ANEW_AFTER)
+        self._offered.set(resp, str(now), max_age=_OFFER_ANEW_AFTER)
         offer = self._bind.devices.offer(session_id)
         resp.set_header("Secure-Session-Registration", f'({_ALGORITHMS});path="{self._register}";challenge="{offer}"')
 
@@ -90,11 +100,17 @@ class _Binding:
             "allowed_refresh_initiators": sorted(_hosts_of(allowed_origins)),
         }
 
-    def _token_of(self, req: falcon.Request) -> str | None:
+    def _cookies_of(self, req: falcon.Request) -> tuple[str | None, ProvenKey | None]:
+        """Return the refresh token, and the key that presence shows. Raises `PlantedCookieError`."""
         values = self._cookie.values_in(req)
+        # APPSEC: whoever plants a cookie from another host of the site ends no binding by it.
+        try:
+            shown = self._presence.of(req)
+        except AmbiguousCredentialsError:
+            raise PlantedCookieError from None
         if len(values) > 1:
-            raise AmbiguousCredentialsError
-        return values[0] if values else None
+            raise PlantedCookieError
+        return (values[0] if values else None), shown
 
     def _answer(self, resp: falcon.Response, bound: tuple[DeviceSession, Presence] | None) -> None:
         """Tell the browser how to go on with its key, and give it presence; or tell it that the key is over."""
@@ -122,7 +138,8 @@ class RegisterDeviceResource(_Binding):
         proof = _text(req, "Secure-Session-Response")
         if proof is None:
             raise InvalidDeviceProofError
-        self._answer(resp, self._bind.register(self._token_of(req), proof, self._presence.of(req)))
+        token, shown = self._cookies_of(req)
+        self._answer(resp, self._bind.register(token, proof, shown))
 
 
 class ProvePresenceResource(_Binding):
@@ -135,9 +152,9 @@ class ProvePresenceResource(_Binding):
         if identifier is None:
             raise InvalidDeviceProofError
         proof = _text(req, "Secure-Session-Response")
-        shown: ProvenKey | None = self._presence.of(req)
+        token, shown = self._cookies_of(req)
         try:
-            bound = self._bind.prove(self._token_of(req), identifier, proof, shown)
+            bound = self._bind.prove(token, identifier, proof, shown)
         except StaleDeviceProofError as stale:
             self._challenge(resp, identifier, stale.challenge)
             raise
@@ -150,9 +167,18 @@ def _hosts_of(origins: Collection[str]) -> set[str]:
     return {host for host in hosts if host and ":" not in host}
 
 
+def _was_a_moment_ago(when: str, now: int) -> bool:
+    """Tell whether `when` is a time of the last moments, or of the next: servers' clocks differ by some."""
+    return _TIME.fullmatch(when) is not None and abs(now - int(when)) < _OFFER_ANEW_AFTER
+
+
 def _text(req: falcon.Request, name: str) -> str | None:
-    """Return the text of a structured header (RFC 9651): quoted, as the draft has it, or bare, as Chromium sends it."""
-    value = req.get_header(name)
-    if value is None:
+    """Return the text of a structured header (RFC 9651): quoted, as the draft has it, or bare, as Chromium sends it.
+
+    Parameters behind it are ignored, as the draft wants it. No text of ours has a semicolon.
+    """
+    header = req.get_header(name)
+    if header is None:
         return None
+    value = header.partition(";")[0].rstrip(" ")
     return value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' else value

@@ -67,6 +67,10 @@ class PresenceSkippedError(HttpError):
     """A browser that could not prove its key this time, and says so."""
 
 
+class PlantedCookieError(HttpError):
+    """More than one cookie of a name, where any refusal would be the end of a binding: it is put off."""
+
+
 class CrossSiteRequestError(HttpError):
     """A cookie that another site made the browser send (CSRF)."""
 
@@ -107,6 +111,7 @@ _ANSWERS: dict[type[Exception], tuple[int, str]] = {
     StaleDeviceProofError: (403, "Device proof needed."),
     ScriptedRegistrationError: (403, "Only browsers register keys."),
     PresenceSkippedError: (503, "Service temporarily unavailable."),
+    PlantedCookieError: (503, "Service temporarily unavailable."),
     AmbiguousCredentialsError: (400, "Ambiguous credentials."),
     BodyTooLargeError: (413, "Request body too large."),
     BodyNotJsonError: (400, "Request body is not valid JSON."),

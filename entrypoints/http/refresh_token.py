@@ -32,18 +32,18 @@ class RefreshTokenResource:
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer with an access token; a new refresh token goes back the way the old one came."""
-        presented = self._credential.of(req)
+        presented, by_cookie = self._credential.of(req)
         proven = self._proofs.of(req)
-        if presented.by_cookie and proven is None:
-            self._offers.check_skipped(req, presented.text)
+        if by_cookie and proven is None:
+            self._offers.check_skipped(req, presented)
         try:
-            pair = self._refresh(presented.text, proven)
+            pair = self._refresh(presented, proven)
         except KeyNotProvenError as error:
-            if presented.by_cookie and error.may_bind:
+            if by_cookie and error.may_bind:
                 self._offers.make(req, resp, error.session_id)
             raise
-        if presented.by_cookie and pair.may_bind:
+        if by_cookie and pair.may_bind:
             self._offers.make(req, resp, pair.session_id)
         data: dict[str, Any] = {"access_token": pair.access_token}
-        self._cookie.deliver(pair, resp, data, by_cookie=presented.by_cookie)
+        self._cookie.deliver(pair, resp, data, by_cookie=by_cookie)
         succeed(resp, data)

@@ -18,8 +18,8 @@ class RevokeTokenResource:
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer once the session is over for good; a cookie goes with it."""
-        presented = self._credential.of(req)
-        self._revoke(presented.text)
-        if presented.by_cookie:
+        presented, by_cookie = self._credential.of(req)
+        self._revoke(presented)
+        if by_cookie:
             self._cookie.clear(req, resp)
         succeed(resp, {"message": "Refresh token revoked."})

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 from domain.model.claims import REGISTERED
 from domain.model.errors import InvalidAccessTokenError
+from domain.model.proofs import is_thumbprint
 from domain.model.tokens import AccessToken, RefreshToken, is_id
 from domain.model.users import is_user_id
 from infrastructure.adoption.jwt_tokens import MAX_INSTANT
@@ -64,7 +65,9 @@ class OldKeyTokenCodec(CompatibleTokenCodec):
     def write_access_token(self, token: AccessToken) -> str:
         """Return `token` signed with the old key."""
         said = {"sub": token.user_id, "sid": token.session_id, "jti": token.id, "iat": token.issued_at}
-        return self._signed.write({**self._claims_of(token), **self._names, **said, "exp": token.expires_at})
+        # APPSEC: a bound token that did not say so would be a bearer token.
+        bound = {} if token.key_thumbprint is None else {"cnf": {"jkt": token.key_thumbprint}}
+        return self._signed.write({**self._claims_of(token), **self._names, **said, **bound, "exp": token.expires_at})
 
     def read_access_token(self, presented: str) -> AccessToken:
         """Read what either key has signed. What the old application issues by itself belongs to no session."""
@@ -85,6 +88,13 @@ def _token_of(claims: Mapping[str, Any]) -> AccessToken | None:
     issued_at, expires_at = claims.get("iat"), claims.get("exp")
     if not (is_id(id_) and is_id(session_id) and is_user_id(user_id)):
         return None
+    key_thumbprint = None
+    if "cnf" in claims:  # RFC 9449, section 6.1
+        match claims["cnf"]:
+            case {"jkt": named, **others} if not others and is_thumbprint(named):
+                key_thumbprint = named
+            case _:
+                return None
     if not (type(issued_at) is int and type(expires_at) is int and 0 <= issued_at <= expires_at <= MAX_INSTANT):
         return None
     return AccessToken(
@@ -94,4 +104,5 @@ def _token_of(claims: Mapping[str, Any]) -> AccessToken | None:
         issued_at=issued_at,
         expires_at=expires_at,
         claims={name: value for name, value in claims.items() if name not in REGISTERED},
+        key_thumbprint=key_thumbprint,
     )

@@ -1,8 +1,8 @@
 """Compact JWS (RFC 7515), written and strictly read: all that this service signs with keys of its own.
 
-`joserfc`, the JOSE engine of Authlib, does the cryptography. The reading order is the security: size and alphabet,
-then the header part compared byte for byte with those this service writes (so an attacker's header is never
-parsed), then the signature, and only then the payload (RFC 8725, sections 3.1 and 3.11).
+The cryptography is in `keys`. The reading order is the security: size and alphabet, then the header part compared
+byte for byte with those this service writes (so an attacker's header is never parsed), then the signature, and only
+then the payload (RFC 8725, sections 3.1 and 3.11).
 """
 
 import re

@@ -22,6 +22,10 @@ ALGORITHMS = ("ES256", "RS256")
 """All that browsers have for this."""
 PRESENCE_TTL = 300
 """Seconds. Browsers that are told to show presence get a new one two minutes before its end."""
+_CHALLENGE_NEW_FOR = 300
+"""Seconds. Chromium signs six times in nine minutes for one site, and counts no signature that it uses again."""
+_CHALLENGE_GOOD_FOR = 600
+"""Seconds. A browser answers at once, but for one that sleeps meanwhile."""
 _PROOF_TYPE = "dbsc+jwt"
 
 
@@ -33,7 +37,7 @@ class AuthlibDeviceSessions(DeviceSessions):
         self._offers, self._identifiers = keys.of_type("dbsc-offer+jwt"), keys.of_type("dbsc-session+jwt")
         self._challenges, self._presences = keys.of_type("dbsc-challenge+jwt"), keys.of_type("dbsc-presence+jwt")
         self._clock = clock
-        self._freshness = Freshness(clock)
+        self._freshness = Freshness(clock, new_for=_CHALLENGE_NEW_FOR, good_for=_CHALLENGE_GOOD_FOR)
 
     def offer(self, session_id: str) -> str:
         """Return the challenge that a browser is to sign with a new key, to have the session bound to it."""

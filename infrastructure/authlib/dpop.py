@@ -15,6 +15,12 @@ from ports.dpop import DPoP, Proof
 
 _PROOF_TYPE = "dpop+jwt"
 _NONCE_TYPE = "dpop-nonce+jwt"
+_NONCE_NEW_FOR = 60
+"""Seconds. The shorter, the less must a nonce be good for longer than clients need it."""
+_NONCE_GOOD_FOR = 20 * 60
+"""Seconds: longer than an access token lives by default, so that a client that has kept the nonce of its last answer
+refreshes with one request. APPSEC: so long is a proof good that somebody makes in advance, who may use the key for a
+moment; the access token that they can take along instead is good for nearly as long."""
 _MAX_ID_LENGTH = 256
 _URL = re.compile(
     r"(?P<scheme>https?)://(?P<host>[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{0,5}))?(?P<path>/[^?#]*)?(?:[?#].*)?",
@@ -37,7 +43,7 @@ class AuthlibDPoP(DPoP):
         if url is None:
             raise ValueError("the base of proofs must be a URL of HTTP")
         self._nonces = keys.of_type(_NONCE_TYPE)
-        self._freshness = Freshness(clock)
+        self._freshness = Freshness(clock, new_for=_NONCE_NEW_FOR, good_for=_NONCE_GOOD_FOR)
         self._base = url.rstrip("/")
         self._newest = (-1, "")
 

@@ -7,6 +7,7 @@ Here the header must be parsed before anything is verified, because the key is i
 - It chooses among algorithms for signatures alone, each with one kind of key: there is no `none`, and no public key is
   taken for a secret. It names no key elsewhere: what is not `alg`, `typ` or `jwk` is refused, and so is a member of
   `jwk` that is not one of a public key of that kind.
+- It is a key that somebody can hold: a point of the curve, and none for which everybody can sign.
 - It is small, and so is the work that a key may cause: RSA has a modulus of bounded size and the usual exponent.
 """
 
@@ -28,6 +29,11 @@ MAX_PROOF_LENGTH = 4096
 _HEADER_MEMBERS = {"alg", "typ", "jwk"}
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _COORDINATE_BYTES = 32
+_FIELD = 2**255 - 19
+"""Of Curve25519 (RFC 8032, section 5.1)."""
+_OF_ORDER_8 = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
+_OF_SMALL_ORDER = {0, 1, _FIELD - 1, _OF_ORDER_8, _FIELD - _OF_ORDER_8}
+"""The y-coordinates of all points of Ed25519 whose order is 8 or less. Anybody can sign for such a point as a key."""
 _MAX_RSA_BITS = 4096
 """Verifying takes the longer the larger the modulus is."""
 _RSA_EXPONENT = "AQAB"
@@ -50,12 +56,18 @@ def _is_coordinate(number: bytes) -> bool:
     return len(number) == _COORDINATE_BYTES
 
 
+def _is_ed25519_key(number: bytes) -> bool:
+    """Tell whether somebody can hold its private half, and it is spelled in the one way. OpenSSL asks neither."""
+    y = int.from_bytes(number, "little") & (2**255 - 1)  # the last bit is the sign of x
+    return _is_coordinate(number) and y < _FIELD and y not in _OF_SMALL_ORDER
+
+
 def _is_modulus(number: bytes) -> bool:
     return number[:1] != b"\0" and MIN_RSA_BITS <= int.from_bytes(number).bit_length() <= _MAX_RSA_BITS
 
 
 _EC = _Kind(ECKey.import_key, {"kty": "EC", "crv": "P-256"}, ("x", "y"), _is_coordinate)
-_OKP = _Kind(OKPKey.import_key, {"kty": "OKP", "crv": "Ed25519"}, ("x",), _is_coordinate)
+_OKP = _Kind(OKPKey.import_key, {"kty": "OKP", "crv": "Ed25519"}, ("x",), _is_ed25519_key)
 _RSA = _Kind(RSAKey.import_key, {"kty": "RSA", "e": _RSA_EXPONENT}, ("n",), _is_modulus)
 _KINDS = {"ES256": _EC, "EdDSA": _OKP, "Ed25519": _OKP, "PS256": _RSA, "RS256": _RSA}
 ALGORITHMS = tuple(_KINDS)

@@ -92,10 +92,10 @@ class AuthlibTokenCodec(TokenCodec):
             session_id=_identifier(claims, "sid"),
             user_id=_user_id(claims),
             generation=_integer(claims, "gen", FIRST_GENERATION, MAX_GENERATION),
-            started_at=_instant(claims, "auth_time"),
-            ends_at=_instant(claims, "session_expiry"),
-            issued_at=_instant(claims, "iat"),
-            expires_at=_instant(claims, "exp"),
+            started_at=_integer(claims, "auth_time"),
+            ends_at=_integer(claims, "session_expiry"),
+            issued_at=_integer(claims, "iat"),
+            expires_at=_integer(claims, "exp"),
             remember=claims.get("remember", True) is not False,
             key_thumbprint=_key_thumbprint(claims),
         )
@@ -113,23 +113,20 @@ class AuthlibTokenCodec(TokenCodec):
             id=_identifier(claims, "jti"),
             session_id=_identifier(claims, "sid"),
             user_id=_user_id(claims),
-            issued_at=_instant(claims, "iat"),
-            expires_at=_instant(claims, "exp"),
+            issued_at=_integer(claims, "iat"),
+            expires_at=_integer(claims, "exp"),
             claims={name: value for name, value in claims.items() if name not in REGISTERED},
             key_thumbprint=_key_thumbprint(claims),
         )
 
 
-def _integer(claims: Claims, name: str, smallest: int, largest: int) -> int:
+def _integer(claims: Claims, name: str, smallest: int = 0, largest: int = _MAX_INSTANT) -> int:
+    """Return an integer claim: an instant, unless other bounds are given."""
     value = claims.get(name)
     # `type(...) is int` and not isinstance: True is no number here.
     if type(value) is int and smallest <= value <= largest:
         return value
     raise RefusedError(RefusalCause.BAD_CLAIMS)
-
-
-def _instant(claims: Claims, name: str) -> int:
-    return _integer(claims, name, 0, _MAX_INSTANT)
 
 
 def _identifier(claims: Claims, name: str) -> str:

@@ -9,7 +9,7 @@ import sqlite3
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from enum import Enum, auto
 from typing import Any, TypeVar
 from weakref import WeakMethod
@@ -50,6 +50,8 @@ class Engine(ABC):
 
     exact_collation: str
     """The collation by which only equal bytes are equal text."""
+    _turn: AbstractContextManager[None] = nullcontext()
+    """Held while a statement writes."""
 
     def __init__(self, peewee: Database) -> None:
         self.peewee = peewee
@@ -148,7 +150,8 @@ class Engine(ABC):
 
     def _change(self, statement: Statement, values: Mapping[str, Any], result: Callable[[Any], _Result]) -> _Result:
         parameters = statement.bind(values)
-        return self.attempt(lambda: result(self.peewee.execute_sql(statement.sql, parameters)))
+        with self._turn:
+            return self.attempt(lambda: result(self.peewee.execute_sql(statement.sql, parameters)))
 
     def _start_afresh(self) -> None:
         """Share nothing with the process that this one was forked from, whoever forks and whenever."""
@@ -183,4 +186,5 @@ def _count(cursor: Any) -> int:
 
 
 def _rows(cursor: Any) -> list[tuple[Any, ...]]:
-    return list(cursor.fetchall())
+    rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows

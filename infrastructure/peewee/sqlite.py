@@ -4,11 +4,11 @@ import os
 import sqlite3
 import stat
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
-from typing import Any, TypeVar
+from typing import Any
 
 from peewee import SqliteDatabase
 
@@ -27,8 +27,6 @@ _WORDS = {
     sqlite3.SQLITE_FULL: "the disk is full",
     sqlite3.SQLITE_PERM: "this process may not use the file",
 }
-
-_Result = TypeVar("_Result")
 
 
 class SqliteEngine(Engine):
@@ -80,11 +78,6 @@ class SqliteEngine(Engine):
         """Hold the file's write lock."""
         with self.peewee.atomic("EXCLUSIVE"):
             yield
-
-    def _change(self, statement: Statement, values: Mapping[str, Any], result: Callable[[Any], _Result]) -> _Result:
-        """Run a statement when no other thread of this process writes."""
-        with self._turn:
-            return super()._change(statement, values, result)
 
     def _start_afresh(self) -> None:
         super()._start_afresh()

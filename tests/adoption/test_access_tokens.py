@@ -2,6 +2,7 @@
 
 import json
 from base64 import urlsafe_b64decode
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -66,6 +67,14 @@ def test_a_token_of_the_old_key_is_read_back() -> None:
     assert (read.id, read.session_id, read.user_id, read.expires_at) == (TOKEN.id, TOKEN.session_id, "17", START + 900)
 
 
+@pytest.mark.parametrize("key", [None, "k" * 43])
+def test_a_bound_token_of_the_old_key_stays_bound(key: str | None) -> None:
+    """One that did not say so would be good for whoever has it (RFC 9449, section 6.1)."""
+    written = codec().write_access_token(replace(TOKEN, key_thumbprint=key))
+    assert parts(written)[1].get("cnf") == (None if key is None else {"jkt": key})
+    assert codec().read_access_token(written).key_thumbprint == key
+
+
 def test_tokens_from_before_the_old_key_signed_are_read_too() -> None:
     assert codec().read_access_token(ACCESS.honest) == strict_codec().read_access_token(ACCESS.honest)
 
@@ -84,6 +93,8 @@ def test_refresh_tokens_are_nobody_elses() -> None:
     [
         {"type": "refresh"}, {"iss": "new"}, {"aud": "api"}, {"sid": "x"}, {"sid": None}, {"jti": 1}, {"sub": ""},
         {"exp": None}, {"exp": 1.5}, {"exp": True}, {"iat": START + 901}, {"exp": 10**40},
+        {"cnf": None}, {"cnf": {}}, {"cnf": "k" * 43}, {"cnf": {"jkt": "k"}}, {"cnf": {"jkt": None}},
+        {"cnf": {"jkt": "k" * 43, "x5t#S256": "k" * 43}}, {"cnf": [{"jkt": "k" * 43}]},
     ],
 )  # fmt: skip
 def test_what_the_old_application_signs_by_itself_belongs_to_no_session(changed: dict[str, Any]) -> None:

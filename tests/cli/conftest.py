@@ -34,6 +34,7 @@ class Opener:
         self.elsewhere: dict[str, Opener] = {}
         """The other databases that there are, by URL."""
         self.reads_directory = True
+        self.speaks_dpop = True
         self.public_keys: Mapping[str, object] = {"keys": []}
 
     def __call__(self, environment: Mapping[str, str] | None) -> tuple[Operations, list[tuple[str, str]]]:
@@ -48,6 +49,7 @@ class Opener:
             users=service.users,
             directory=service.users,
             reads_directory=self.reads_directory,
+            speaks_dpop=self.speaks_dpop,
             migrate=self._migrate,
             check_ready=self._check_ready,
             elsewhere=self._elsewhere,

@@ -1,15 +1,18 @@
 """`nuovo sessions start`, `list` and `revoke`."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from domain.model.actors import THE_OPERATOR
-from domain.model.errors import InvalidRefreshTokenError
+from domain.model.errors import InvalidRefreshTokenError, KeyNotProvenError
+from domain.model.proofs import DeviceBinding, ProvenKey
 from domain.model.users import User
 from ports.security_log import Happening
 from ports.sessions import Page
-from tests.cli.conftest import Nuovo, json_of
+from tests.builders import KEY
+from tests.cli.conftest import Nuovo, Opener, json_of
 from tests.fakes.clock import START
 from tests.fakes.service import FakeService
 
@@ -48,6 +51,45 @@ def test_start_refuses_a_device_that_no_terminal_could_show(nuovo: Nuovo, device
     result = nuovo("sessions", "start", "ada", "--device", device)
     assert (result.exit_code, result.stdout) == (2, "")
     assert "--device must have at most 255 printable characters" in result.stderr
+
+
+def test_start_binds_the_session_to_a_key(nuovo: Nuovo, service: FakeService) -> None:
+    """Nobody goes on without it."""
+    token = started(nuovo, "ada", "--dpop-jkt", KEY)["refresh_token"]
+    with pytest.raises(KeyNotProvenError):
+        service.refresh(token)
+    assert service.refresh(token, ProvenKey(thumbprint=KEY)).refresh_token
+
+
+@pytest.mark.parametrize("value", ["", "x", "k" * 42, "k" * 44, "k" * 42 + "=", "k" * 42 + "\u0131"])
+def test_start_refuses_what_is_no_thumbprint(nuovo: Nuovo, service: FakeService, value: str) -> None:
+    result = nuovo("sessions", "start", "ada", "--dpop-jkt", value)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "must be a key's thumbprint" in result.stderr
+    assert service.log.events == []
+
+
+def test_start_binds_nothing_that_could_never_be_refreshed(nuovo: Nuovo, opener: Opener) -> None:
+    opener.speaks_dpop = False
+    result = nuovo("sessions", "start", "ada", "--dpop-jkt", KEY)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "--dpop-jkt needs NUOVO_PUBLIC_URL" in result.stderr
+    assert started(nuovo, "ada")["refresh_token"]
+
+
+@pytest.mark.parametrize("binding", DeviceBinding)
+def test_only_where_bindings_are_required_a_session_needs_a_key(
+    nuovo: Nuovo, service: FakeService, binding: DeviceBinding
+) -> None:
+    """As with `POST /sessions`: nothing could bind it later."""
+    service.policy = replace(service.policy, device_binding=binding)
+    result = nuovo("sessions", "start", "ada")
+    if binding is DeviceBinding.REQUIRE:
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "--dpop-jkt must be given" in result.stderr
+    else:
+        assert result.exit_code == 0
+    assert started(nuovo, "ada", "--dpop-jkt", KEY)["refresh_token"]
 
 
 def test_list_prints_an_array_the_newest_first(nuovo: Nuovo, service: FakeService) -> None:

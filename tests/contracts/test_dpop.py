@@ -7,6 +7,7 @@ import pytest
 
 from domain.model.errors import InvalidProofError, ProofNotFreshError, RefusalCause
 from domain.model.proofs import is_thumbprint
+from domain.model.sessions import SessionPolicy
 from infrastructure.authlib.dpop import AuthlibDPoP, normalized
 from infrastructure.authlib.enclosed_keys import read_enclosed
 from infrastructure.authlib.key_ring import KeyRing
@@ -131,26 +132,35 @@ def test_what_is_wrong_otherwise_is_told_no_nonce(world: World) -> None:
     assert world.refused(world.prove("GET", URL)) is RefusalCause.PROOF_ELSEWHERE
 
 
-def test_a_nonce_stays_the_same_for_minutes_and_is_good_for_minutes_more(world: World) -> None:
-    """Whoever is given one has at least five minutes; nobody has more than ten."""
-    world.clock.advance(-world.clock.now() % 300)
+def test_a_nonce_stays_the_same_for_a_minute_and_is_good_for_minutes_more(world: World) -> None:
+    """Whoever is given one has at least 19 minutes; nobody has more than 20."""
+    world.clock.advance(-world.clock.now() % 60)
     first = world.dpop.nonce()
     proof = world.prove("POST", URL, first)
-    for seconds in (0, 1, 298):
+    for seconds in (0, 1, 58):
         world.clock.advance(seconds)
         assert world.dpop.nonce() == first
     world.clock.advance(1)
     second = world.dpop.nonce()
     assert second != first
     assert world.verify(proof).nonce == first
-    world.clock.advance(299)
+    world.clock.advance(19 * 60 - 1)
     assert world.verify(proof).nonce == first
     world.clock.advance(1)
     assert world.not_fresh(proof) == world.dpop.nonce() != second
 
 
+@pytest.mark.parametrize("given_at", range(0, 60, 7))
+def test_a_nonce_that_is_kept_outlives_the_access_token_that_came_with_it(world: World, given_at: int) -> None:
+    """By default, with minutes to spare, and on a server whose clock is ahead of the one that gave it."""
+    world.clock.advance(given_at)
+    proof = world.fresh()
+    world.clock.advance(SessionPolicy().access_token_ttl + 3 * 60)
+    assert world.verify(proof)
+
+
 def test_a_nonce_of_a_server_whose_clock_is_a_little_ahead_is_good(world: World) -> None:
-    world.clock.advance(-world.clock.now() % 300)
+    world.clock.advance(-world.clock.now() % 60)
     proof = world.fresh()
     world.clock.advance(-60)
     assert world.verify(proof)

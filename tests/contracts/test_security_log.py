@@ -15,7 +15,7 @@ from domain.model.actors import THE_OPERATOR, THE_USER
 from domain.model.errors import RefusalCause
 from domain.model.sessions import RevocationReason
 from infrastructure.logs import StructlogSecurityLog, configure_logging
-from ports.security_log import Happening, SecurityEvent, SecurityLog
+from ports.security_log import OCCASION, Happening, SecurityEvent, SecurityLog
 from tests.fakes.security_log import FakeSecurityLog
 from tests.fakes.service import LOGIN
 
@@ -109,8 +109,9 @@ def test_what_people_should_look_at_is_a_warning(lines: Lines, *, as_json: bool)
 
 def test_an_event_names_the_request_that_caused_it(lines: Lines) -> None:
     log = structlog_log(as_json=True)
-    with structlog.contextvars.bound_contextvars(request_id="r-1"):
-        log.record(EVENTS[0])
+    asked = OCCASION.set({"request_id": "r-1"})
+    log.record(EVENTS[0])
+    OCCASION.reset(asked)
     log.record(EVENTS[0])
 
     first, second = map(json.loads, lines())

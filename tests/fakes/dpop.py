@@ -8,7 +8,7 @@ from ports.dpop import DPoP, Proof
 from tests.fakes.clock import FakeClock
 
 BASE = "https://auth.example.org"
-_NEW_FOR, _GOOD_FOR = 300, 600
+_NEW_FOR, _GOOD_FOR = 60, 1_200
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ class Target:
             cookie=RefreshCookie(),
             service_credentials=[SERVICE_CREDENTIAL],
             allowed_origins=[ALLOWED_ORIGIN],
-            server=AuthorizationServer(issuer=ISSUER, audience=AUDIENCE, client_id=CLIENT),
+            server=AuthorizationServer(issuer=ISSUER, audience=AUDIENCE, client_id=CLIENT, base=ISSUER),
             dpop=self.dpop,
         )
 

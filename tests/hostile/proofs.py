@@ -7,16 +7,20 @@ import hmac
 import json
 from base64 import b64encode, urlsafe_b64decode
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from joserfc.jwk import ECKey, OctKey, OKPKey
 from joserfc.jws import JWSRegistry
 
 from tests.fakes.dpop import BASE
 from tests.hostile.headers import EXTENSIONS, NONES, OTHER_ALGORITHMS
+from tests.hostile.public_keys import points_of_small_order
 from tests.hostile.shapes import BLANKS, FOREIGN, respelled
 from tests.key_holder import KeyHolder, part, rsa_key
 
@@ -97,6 +101,20 @@ def member_cases(nonce: str) -> Iterator[Named]:
             yield f"{kind}: jwk {str(value)[:20]!r}", with_jwk(holder, value, nonce)
 
 
+def forged(point: bytes, nonce: str) -> str:
+    """Return a proof of a point as a key, by somebody who holds no key at all."""
+    key = Ed25519PublicKey.from_public_bytes(point)
+    header = {"typ": "dpop+jwt", "alg": "EdDSA", "jwk": {"kty": "OKP", "crv": "Ed25519", "x": part(point)}}
+    identity = (1).to_bytes(32, "little")
+    for count in range(1_000):
+        message = f"{part(header)}.{part(ED.claims(METHOD, URL, nonce) | {'jti': str(count)})}"
+        for signature in (identity + bytes(32), point + bytes(32)):
+            with suppress(InvalidSignature):
+                key.verify(signature, message.encode())
+                return f"{message}.{part(signature)}"
+    raise AssertionError("no signature was found: the library has become strict")
+
+
 COSTLY = "an exponent as large as its modulus"
 
 
@@ -109,6 +127,8 @@ def key_cases(nonce: str) -> Iterator[Named]:
     for holder, name in ((ADA, "x"), (ADA, "y"), (ED, "x"), (RSA, "n")):
         longer = part(b"\0" + urlsafe_b64decode(holder.jwk[name] + "=="))
         yield f"{holder.algorithm}: {name} with a zero before it", with_jwk(holder, holder.jwk | {name: longer}, nonce)
+    for point in points_of_small_order():
+        yield f"a point of small order {point.hex()[:4]}…{point.hex()[-4:]}", forged(point, nonce)
     yield "P-384 that calls itself P-256", with_jwk(ADA, p384 | {"crv": "P-256"}, nonce)
     yield "P-256 that calls itself P-384", with_jwk(ADA, ADA.jwk | {"crv": "P-384"}, nonce)
     yield "X25519", with_jwk(ED, OKPKey.generate_key("X25519").as_dict(private=False), nonce)

@@ -1,5 +1,6 @@
 """Public keys in every encoding, for the attack that uses what everybody knows as an HMAC secret."""
 
+from collections.abc import Iterator
 from functools import cache
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -34,3 +35,14 @@ def public_keys() -> dict[str, bytes]:
     encoded["rsa modulus"] = modulus
     encoded["rsa JWK"] = as_json({"e": "AQAB", "kty": "RSA", "n": part(modulus)}).encode()
     return encoded
+
+
+_P = 2**255 - 19
+_ORDER_8 = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
+
+
+def points_of_small_order() -> Iterator[bytes]:
+    """Yield every spelling of the points of Ed25519 that have order 8 or less. Each y stands for two points."""
+    for y in (0, 1, _P - 1, _ORDER_8, _P - _ORDER_8, _P, _P + 1):
+        for sign in (0, 1):
+            yield (y | sign << 255).to_bytes(32, "little")

@@ -4,14 +4,14 @@ Every one of them gets the body that the contract has for a token that is not au
 opens no connection and no file, and leaves no part of itself in any log.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 
 from domain.model.errors import InvalidAccessTokenError, InvalidRefreshTokenError, RefusalCause
 from ports.token_codec import TokenCodec
-from tests.hostile.audit import watched
 from tests.hostile.catalogue import GROUPS, SIGNED_BY_US, every_token, tokens
+from tests.hostile.complaints import Complaint, complaints, shared_text
 from tests.hostile.conftest import Target
 from tests.hostile.forge import ACCESS, REFRESH, SESSION_ID, Kind, strict_codec
 from tests.hostile.headers import Named
@@ -21,35 +21,15 @@ from tests.wrong.readers import ByTheBook, careless_codecs
 
 KINDS = pytest.mark.parametrize("kind", [REFRESH, ACCESS], ids=lambda kind: kind.name)
 EACH_GROUP = pytest.mark.parametrize("group", GROUPS)
-Complaint = tuple[str, str]
 
 
 def read(codec: TokenCodec, kind: Kind, text: str) -> object:
     return codec.read_refresh_token(text) if kind is REFRESH else codec.read_access_token(text)
 
 
-def complaints(codec: TokenCodec, kind: Kind, cases: Iterator[Named]) -> Iterator[Complaint]:
-    """Yield each token that `codec` does not refuse, or refuses by another error or with an effect on the world."""
-    for name, text in cases:
-        with watched() as seen:
-            try:
-                read(codec, kind, text)
-            except (InvalidRefreshTokenError, InvalidAccessTokenError) as error:
-                trouble = "tells the token" if shared_text(repr(error.args), text) else ""
-            except Exception as error:  # noqa: BLE001  whatever else it is, it is the finding
-                trouble = type(error).__name__
-            else:
-                trouble = "accepted"
-        if trouble or seen:
-            yield name, trouble or seen[0]
-
-
-def shared_text(said: str, token: str, length: int = 16) -> str | None:
-    """Return the first `length` characters that both have in a row."""
-    if len(token) > 20_000:
-        token = token[:10_000] + token[-10_000:]  # between them is filler that repeats itself
-    windows = (said[begin : begin + length] for begin in range(len(said) - length + 1))
-    return next((window for window in windows if window in token), None)
+def found(codec: TokenCodec, kind: Kind, cases: Iterable[Named]) -> Iterator[Complaint]:
+    refusals = (InvalidRefreshTokenError, InvalidAccessTokenError)
+    return complaints(lambda text: read(codec, kind, text), cases, *refusals)
 
 
 def test_the_forge_makes_what_the_service_makes() -> None:
@@ -67,7 +47,7 @@ def test_the_codec_refuses_every_hostile_token(
     cases = tokens(kind, group)
     codec = strict_codec()
     read(codec, kind, kind.honest)
-    assert list(complaints(codec, kind, iter(cases))) == []
+    assert list(found(codec, kind, cases)) == []
     record_property("hostile_tokens", len(cases))
 
 
@@ -142,14 +122,14 @@ def test_the_plain_reader_refuses_the_whole_catalogue() -> None:
     """So what its careless variants accept is owed to their carelessness."""
     reader = ByTheBook()
     assert reader.read_refresh_token(REFRESH.honest) == strict_codec().read_refresh_token(REFRESH.honest)
-    assert list(complaints(reader, REFRESH, every_token(REFRESH))) == []
+    assert list(found(reader, REFRESH, every_token(REFRESH))) == []
 
 
 @pytest.mark.parametrize("careless", careless_codecs())
 def test_the_catalogue_catches_a_careless_reader(careless: type[ByTheBook]) -> None:
     reader = careless()
     reader.read_refresh_token(REFRESH.honest)
-    assert next(complaints(reader, REFRESH, every_token(REFRESH)), None) is not None
+    assert next(found(reader, REFRESH, every_token(REFRESH)), None) is not None
 
 
 class Talkative(ByTheBook):

@@ -126,6 +126,15 @@ def test_an_underscore_is_no_hyphen(nuovo: Nuovo, token: str, header: str) -> No
     assert all(answer.status in {400, 403} for answer in answers)
 
 
+@pytest.mark.parametrize("header", ["Sec_Fetch_Mode: no-cors", "Sec-Fetch_Mode: no-cors"])
+def test_no_script_passes_for_a_browser_by_an_underscore(nuovo: Nuovo, token: str, header: str) -> None:
+    """A script may send what begins with `Sec_`, and would register a key of its own."""
+    sent = [f"Cookie: __Host-refresh_token={token}", "Secure-Session-Response: x", header]
+    for headers in (sent, [*sent, "Sec-Fetch-Mode: cors"], ["Sec-Fetch-Mode: cors", *sent]):
+        answers = exchange(nuovo.url, request_bytes("POST /dbsc/register HTTP/1.1", *headers))
+        assert [(answer.status, b"Only browsers register keys." in answer.body) for answer in answers] == [(403, True)]
+
+
 SMUGGLED = [
     (["Content-Length: {length}", "Transfer-Encoding: chunked"], "0\r\n\r\n{hidden}"),
     (["Transfer-Encoding: chunked", "Content-Length: 4"], "5c\r\n{hidden}\r\n0\r\n\r\n"),

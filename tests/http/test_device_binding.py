@@ -85,13 +85,13 @@ def challenge_of(answer: Result) -> str:
     return str(answer.headers["Secure-Session-Challenge"]).partition(";")[0].strip('"')
 
 
-def test_a_rotation_offers_to_bind_the_session(browser: Browser) -> None:
+def test_a_rotation_offers_to_bind_the_session(browser: Browser, service: FakeService) -> None:
     answer = browser.refresh()
     assert answer.status_code == 200
     kinds, path, challenge = str(answer.headers["Secure-Session-Registration"]).split(";")
     assert (kinds, path) == ("(ES256 RS256)", 'path="/dbsc/register"')
     assert challenge.startswith('challenge="')
-    assert browser.cookies[OFFERED] == "1"
+    assert browser.cookies[OFFERED] == str(service.clock.now())
 
 
 def test_what_is_repeated_offers_nothing(browser: Browser, service: FakeService) -> None:
@@ -101,14 +101,43 @@ def test_what_is_repeated_offers_nothing(browser: Browser, service: FakeService)
         assert "Secure-Session-Registration" not in browser.refresh().headers
 
 
-def test_an_offer_is_made_anew_only_after_a_while(browser: Browser, service: FakeService) -> None:
-    """Each costs the browser a key and a signature, of which it is sparing."""
-    browser.refresh()
-    service.clock.advance(GRACE + 1)
-    assert "Secure-Session-Registration" not in browser.refresh().headers
-    del browser.cookies[OFFERED]
-    service.clock.advance(GRACE + 1)
+def test_an_offer_is_made_anew_only_after_a_while(
+    make_client: Callable[..., TestClient], service: FakeService, browser: Browser
+) -> None:
+    """Each costs the browser a key and a signature, of which it is sparing. Here every refresh rotates."""
+    service.policy = replace(POLICY, replay_grace=0)
+    browser.client = make_client()
     assert "Secure-Session-Registration" in browser.refresh().headers
+    for seconds in (0, 29, -29):  # servers' clocks differ
+        service.clock.advance(seconds)
+        assert "Secure-Session-Registration" not in browser.refresh().headers
+    service.clock.advance(30)
+    assert "Secure-Session-Registration" in browser.refresh().headers
+
+
+@pytest.mark.parametrize("binding", [DeviceBinding.OFFER, DeviceBinding.REQUIRE])
+@pytest.mark.parametrize("planted", ["1", "", "x", "-1", "{then}", "{year}", "9" * 12, "9" * 40, "\u0661"])
+def test_no_planted_cookie_keeps_a_session_from_being_bound(
+    make_client: Callable[..., TestClient],
+    service: FakeService,
+    browser: Browser,
+    planted: str,
+    binding: DeviceBinding,
+) -> None:
+    """A script that was smuggled into a page once can plant one that stays for a year, under any name of a cookie.
+
+    Where bindings are required it would keep its victim signed out.
+    """
+    service.policy = replace(POLICY, device_binding=binding)
+    browser.client = make_client()
+    now = service.clock.now()
+    planted = planted.format(then=now - GRACE, year=now + 31_536_000)
+    cookies = {
+        OFFERED: planted, "theme": OFFERED, f"x{OFFERED}": f"{now}", f"\xa0{OFFERED}": f"{now}", COOKIE: "",
+    }  # fmt: skip
+    browser.cookies = cookies | browser.cookies
+    assert "Secure-Session-Registration" in browser.refresh().headers
+    assert browser.cookies[OFFERED] == f"{now}"
 
 
 def test_who_sends_its_token_by_header_is_offered_nothing(client: TestClient, pair: TokenPair) -> None:
@@ -222,6 +251,19 @@ def test_a_key_is_proven_with_a_challenge(browser: Browser, service: FakeService
     assert PRESENCE in browser.cookies
     service.clock.advance(GRACE + 1)
     assert browser.refresh().status_code == 200
+
+
+@pytest.mark.parametrize("spelled", ['"{}"', '"{}";v=1', '"{}" ;v="x;y"', "{}", "{};v=?1"])
+def test_parameters_of_a_header_are_ignored(browser: Browser, service: FakeService, spelled: str) -> None:
+    """As the draft has it: a refusal would be the end of the binding."""
+    device = Device()
+    registration = spelled.format(device.register(browser.offer()))
+    registered = browser.post("/dbsc/register", Secure_Session_Response=registration, Sec_Fetch_Mode="no-cors")
+    assert registered.status_code == 200
+    named = {"Sec-Secure-Session-Id": spelled.format(registered.json["session_identifier"])}
+    assert browser.post("/dbsc/refresh", **named).status_code == 403
+    proof = spelled.format(device.prove(challenge_of(registered)))
+    assert browser.post("/dbsc/refresh", **named, Secure_Session_Response=proof).status_code == 200
 
 
 def test_a_challenge_that_is_too_old_is_replaced(browser: Browser, service: FakeService) -> None:
@@ -373,6 +415,7 @@ def test_another_session_of_the_site_puts_nobody_off(browser: Browser, service: 
 @pytest.mark.parametrize("path", ["/refresh_token", "/dbsc/register", "/dbsc/refresh"])
 @pytest.mark.parametrize("doubled", [COOKIE, PRESENCE])
 def test_a_cookie_that_stands_twice_is_refused(browser: Browser, service: FakeService, path: str, doubled: str) -> None:
+    """Where keys are proven it is put off: browsers take any other refusal for the end of the binding."""
     device = Device()
     identifier = bind(browser, service, device)
     headers = {
@@ -383,7 +426,8 @@ def test_a_cookie_that_stands_twice_is_refused(browser: Browser, service: FakeSe
         "Secure-Session-Response": device.prove(challenge_of(browser.prove(identifier))),
     }
     answer = browser.client.simulate_post(path, headers=headers)
-    assert answer.content == AMBIGUOUS
+    assert answer.content == (AMBIGUOUS if path == "/refresh_token" else UNAVAILABLE)
+    assert answer.headers.get("Retry-After") == (None if path == "/refresh_token" else "1")
     assert "Set-Cookie" not in answer.headers
 
 

@@ -27,7 +27,7 @@ VERBS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 CREDENTIALS = (
     "refreshToken", "refreshCookie", "accessToken", "boundAccessToken", "serviceCredential", "serviceClient",
 )  # fmt: skip
-AT_A_URL = AuthorizationServer(issuer="https://auth.example.org")
+AT_A_URL = AuthorizationServer(issuer="https://auth.example.org", base="https://auth.example.org")
 """As which everything is there that is documented."""
 
 

@@ -12,6 +12,7 @@ from infrastructure.authlib.key_ring import KeyRing
 from infrastructure.authlib.keys import generate_private_key, private_key, public_half, public_key
 
 SECRET = "kD8vQ2mX7pL1sT4wZ9bN6cR3yH5jF0gA-eU"
+URL = "https://auth.example.org"
 PATHS = ["/.well-known/jwks.json", "/.well-known/oauth-authorization-server"]
 PRIVATE_MEMBERS = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
 
@@ -23,7 +24,7 @@ def published(make_client: Callable[..., TestClient]) -> Callable[..., TestClien
     def make(*pems: str) -> TestClient:
         keys = [private_key(pem) for pem in pems]
         ring = KeyRing(SECRET, access_key=keys[0] if keys else None, verification_keys=keys[1:])
-        return make_client(server=AuthorizationServer(issuer="https://auth.example.org"), public_keys=ring.public_keys)
+        return make_client(server=AuthorizationServer(issuer=URL, base=URL), public_keys=ring.public_keys)
 
     return make
 

@@ -42,6 +42,44 @@ def test_where_clients_find_the_service(values: dict[str, str], base: str | None
 
 
 @pytest.mark.parametrize(
+    ("issuer", "public_url", "base"),
+    [
+        ("https://auth.example.org", None, "https://auth.example.org"),
+        ("https://auth.example.org/", None, "https://auth.example.org"),
+        ("https://auth.example.org:8443/auth", None, "https://auth.example.org:8443/auth"),
+        ("https://login.example.org", "https://auth.example.org/x", "https://auth.example.org/x"),
+        ("http://localhost:8000", None, "http://localhost:8000"),
+        ("http://127.0.0.1:8000/auth", None, "http://127.0.0.1:8000/auth"),
+        ("http://[::1]:8000", None, "http://[::1]:8000"),
+        ("nuovo", None, None),
+        ("nuovo", "https://auth.example.org", None),
+        ("urn:nuovo", "https://auth.example.org", None),
+        ("auth.example.org", None, None),
+        ("http://auth.example.org", None, None),
+        ("http://localhost.evil.example", None, None),
+        ("http://localhost@evil.example", None, None),
+        ("https://ada@auth.example.org", None, None),
+        ("https://auth.example.org//", None, None),
+        ("https://AUTH.example.org", None, None),
+        ('https://auth.example.org/"', None, None),
+        ("https://auth.example.org?a=b", None, None),
+        ("https://auth.example.org#a", None, None),
+        ("https://", None, None),
+    ],
+)
+def test_only_an_issuer_that_is_a_url_has_metadata(
+    client_with: Callable[..., TestClient], issuer: str, public_url: str | None, base: str | None
+) -> None:
+    """And there one finds what is below the public URL."""
+    client = client_with(issuer=issuer, **({} if public_url is None else {"public_url": public_url}))
+    answer = client.simulate_get("/.well-known/oauth-authorization-server")
+    if base is None:
+        assert answer.status_code == 404
+    else:
+        assert (answer.json["issuer"], answer.json["token_endpoint"]) == (issuer, f"{base}/oauth/token")
+
+
+@pytest.mark.parametrize(
     "url",
     [
         "auth.example.org", "http://auth.example.org", "https://auth.example.org/", "https://AUTH.example.org", "https://",

@@ -4,8 +4,10 @@ A check raises if it does not hold, and returns how much it has looked at.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
-from domain.model.errors import InvalidRefreshTokenError
+from domain.model.errors import InvalidRefreshTokenError, KeyNotProvenError
+from domain.model.proofs import DeviceBinding
 from domain.model.sessions import SessionPolicy
 from domain.model.users import User
 from ports.security_log import Happening
@@ -225,7 +227,8 @@ def disabled(new_store: NewStore) -> int:
 def kept(new_store: NewStore) -> int:
     """Require that without rotation the current token stays in use, unwritten, and no superseded one beside it.
 
-    A row that was lost is written again, so that the session can be ended.
+    A row that was lost is written again, so that the session can be ended. Where bindings are required none of it is
+    served, for it would never be bound.
     """
     store = new_store()
     service = FakeService(sessions=store)
@@ -248,7 +251,13 @@ def kept(new_store: NewStore) -> int:
     assert len(store.rows) == 1
     service.revoke(only)
     _require_dead(service, only)
-    return 8
+
+    unbound = str(service.sign_in().refresh_token)
+    service.policy = replace(NO_ROTATION, device_binding=DeviceBinding.REQUIRE)
+    _require_unproven(service, unbound)
+    store.rows.clear()
+    _require_unproven(service, unbound)
+    return 10
 
 
 def healing(new_store: NewStore) -> int:
@@ -346,6 +355,14 @@ def _require_reuse(service: FakeService, tokens: list[str], stale: int) -> None:
     """Present one stale token: it must be refused, and the newest with it."""
     _require_dead(service, tokens[stale])
     _require_dead(service, tokens[-1])
+
+
+def _require_unproven(service: FakeService, token: str) -> None:
+    try:
+        service.refresh(token)
+    except KeyNotProvenError:
+        return
+    raise AssertionError("an unbound session is served where bindings are required")
 
 
 def _require_dead(service: FakeService, token: str) -> None:

@@ -173,6 +173,7 @@ CAUGHT_BY: dict[type[FakeSessions], tuple[Check, ...]] = {
     rules.HealsNoOtherKey: (checks.lost_bindings,),
     rules.RequiresNothing: (checks.bindings,),
     rules.RequiresABindingOfTokensAlone: (checks.lost_bindings,),
+    rules.RequiresABindingOfWhatRotatesAlone: (checks.kept,),
     rules.RepeatsNothingUnbound: (checks.lost_bindings,),
     rules.ReplacesKeys: (checks.bindings,),
     stores.StepsOfAnotherKey: (checks.lost_bindings,),

@@ -122,17 +122,12 @@ class RemembersProofs(AuthlibDeviceSessions):
         return super().prove(device, proof)
 
 
-class _AlwaysNew(Freshness):
-    def new_at(self) -> int:
-        return self._clock.now()
-
-
 class AsksForSomethingNewEachTime(AuthlibDeviceSessions):
     """So that a browser has to sign each time, and is out of signatures soon."""
 
     def __init__(self, keys: KeyRing, clock: Clock) -> None:
         super().__init__(keys, clock)
-        self._freshness = _AlwaysNew(clock)
+        self._freshness = Freshness(clock, new_for=1, good_for=600)
 
 
 class WantsNothingElseSaid(AuthlibDeviceSessions):

@@ -23,6 +23,7 @@ from ports.dpop import DPoP, Proof
 from tests.fakes.clock import FakeClock
 from tests.fakes.dpop import BASE
 from tests.hostile.forge import SECRET
+from tests.hostile.public_keys import points_of_small_order
 from tests.key_holder import ALGORITHMS, hash_of
 
 _MEMBERS = {"EC": {"kty", "crv", "x", "y"}, "OKP": {"kty", "crv", "x"}, "RSA": {"kty", "n", "e"}}
@@ -102,6 +103,12 @@ class ByTheBook(DPoP):
                 refuse()
         if jwk["kty"] == "RSA":
             self.check_rsa(self.decode(jwk["n"]), jwk["e"])
+        if jwk["kty"] == "OKP":
+            self.check_point(self.decode(jwk["x"]))
+
+    def check_point(self, point: bytes) -> None:
+        if point in points_of_small_order():
+            refuse()
 
     def check_rsa(self, modulus: bytes, exponent: str) -> None:
         if modulus[0] == 0 or not 2048 <= int.from_bytes(modulus).bit_length() <= 4096 or exponent != "AQAB":
@@ -230,6 +237,13 @@ class TakesLargeKeys(ByTheBook):
 class TakesAnyExponent(ByTheBook):
     def check_rsa(self, modulus: bytes, exponent: str) -> None:
         super().check_rsa(modulus, "AQAB")
+
+
+class TakesAnyPoint(ByTheBook):
+    """As OpenSSL does: for a few points everybody can sign."""
+
+    def check_point(self, point: bytes) -> None:
+        pass
 
 
 class FetchesKeys(ByTheBook):

@@ -484,6 +484,18 @@ class RequiresABindingOfTokensAlone(WronglyRuled):
         return decision
 
 
+class RequiresABindingOfWhatRotatesAlone(WronglyRuled):
+    """Where bindings are required, clients that never take another token need none. So it was decided before."""
+
+    def judge(
+        self, standing: Standing, token: RefreshToken, now: int, policy: SessionPolicy, proven: Proof
+    ) -> Decision:
+        decision = standing.decide(token, now=now, policy=policy, proven=proven)
+        if decision is Decision.UNPROVEN and not policy.rotation and token.key_thumbprint is standing.held_key is None:
+            return standing.decide(token, now=now, policy=replace(policy, device_binding=DeviceBinding.OFFER))
+        return decision
+
+
 class RepeatsNothingUnbound(WronglyRuled):
     """Where bindings are required, the tabs of a new session are told so one after another."""
 

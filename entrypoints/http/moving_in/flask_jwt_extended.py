@@ -15,7 +15,13 @@ from typing import Any
 import falcon
 import orjson
 
-from domain.model.errors import InvalidRefreshTokenError, RefreshTokenExpiredError, RefusalCause, UserNotFoundError
+from domain.model.errors import (
+    InvalidRefreshTokenError,
+    KeyNotProvenError,
+    RefreshTokenExpiredError,
+    RefusalCause,
+    UserNotFoundError,
+)
 from domain.model.tokens import TokenPair
 from domain.use_cases.refresh_access_token import RefreshAccessToken
 from entrypoints.http.cross_site import CrossSiteGuard
@@ -112,6 +118,8 @@ class FlaskJwtExtendedRefreshResource:
                 _answer(resp, 422, {"msg": "Signature verification failed"})
             else:
                 _answer(resp, 401, {"msg": "Token has been revoked"})
+        except KeyNotProvenError:
+            _answer(resp, 401, {"msg": "Key not proven"})
         except UserNotFoundError:
             _answer(resp, 401, {"msg": "Error loading the user"})
         else:

@@ -13,6 +13,7 @@ from domain.model.errors import (
     AccessTokenExpiredError,
     InvalidAccessTokenError,
     InvalidRefreshTokenError,
+    KeyNotProvenError,
     RefreshTokenExpiredError,
     UserNotFoundError,
 )
@@ -54,6 +55,9 @@ class OAuthTokenResource:
             return
         try:
             pair = self._refresh(presented) if self._clients.may_present(client_id, presented) else None
+        except KeyNotProvenError:
+            _answer(resp, 400, {"error": "invalid_grant", "error_description": "Key not proven."})
+            return
         except _REFUSALS:
             pair = None
         if pair is None:

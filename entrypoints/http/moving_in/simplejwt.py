@@ -5,7 +5,12 @@ from typing import Any
 import falcon
 import orjson
 
-from domain.model.errors import InvalidRefreshTokenError, RefreshTokenExpiredError, UserNotFoundError
+from domain.model.errors import (
+    InvalidRefreshTokenError,
+    KeyNotProvenError,
+    RefreshTokenExpiredError,
+    UserNotFoundError,
+)
 from domain.use_cases.refresh_access_token import RefreshAccessToken
 from entrypoints.http.errors import BodyNotJsonError
 from entrypoints.http.request_body import FORM, media_type_of, read_form, read_json
@@ -14,6 +19,7 @@ _CHALLENGE = 'Bearer realm="api"'
 _REFUSALS: dict[type[Exception], dict[str, str]] = {
     InvalidRefreshTokenError: {"detail": "Token is invalid", "code": "token_not_valid"},
     RefreshTokenExpiredError: {"detail": "Token is expired", "code": "token_not_valid"},
+    KeyNotProvenError: {"detail": "Key not proven.", "code": "token_not_valid"},
     UserNotFoundError: {"detail": "No active account found for the given token.", "code": "no_active_account"},
 }
 """What clients go by is the status and `code`."""

@@ -1,16 +1,11 @@
 """As whom the service speaks OAuth 2.0, and what of it there is."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 TOKEN, REVOKE, INTROSPECT = "/oauth/token", "/oauth/revoke", "/oauth/introspect"
 JWKS = "/.well-known/jwks.json"
 METADATA = "/.well-known/oauth-authorization-server"
-_ISSUER_URL = re.compile(
-    r"https://[^\s/?#@]+(?:/[^\s?#]*)?|http://(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]+)?(?:/[^\s?#]*)?", re.ASCII
-)
-"""RFC 8414, section 2; and, for whoever develops, a name of this machine without TLS."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,16 +15,16 @@ class AuthorizationServer:
     issuer: str = "nuovo"
     audience: str = "api"
     client_id: str = "frontend"
-    public_base: str | None = None
-    """The URL below which clients find the endpoints, if it is not the issuer."""
+    base: str | None = None
+    """The URL below which clients find the endpoints; `None` if the issuer is no URL (RFC 8414, section 2)."""
 
     def metadata(
         self, *, has_keys: bool, has_services: bool, dpop_algorithms: Sequence[str] = ()
     ) -> dict[str, object] | None:
         """Return the document of RFC 8414, which names what there is and no more; `None` if the issuer is no URL."""
-        if not _ISSUER_URL.fullmatch(self.issuer):
+        base = self.base
+        if base is None:
             return None
-        base = self.public_base or self.issuer.rstrip("/")
         document: dict[str, object] = {
             "issuer": self.issuer,
             "token_endpoint": base + TOKEN,

@@ -145,6 +145,23 @@ def test_the_first_rotation_needs_no_binding(
     assert decision is expected
 
 
+@pytest.mark.parametrize("generation", [1, 2])
+@pytest.mark.parametrize("later", [0, 31, DAY])
+@pytest.mark.parametrize("has_row", [True, False])
+def test_without_rotation_no_first_token_escapes_a_binding_that_is_required(
+    generation: int, later: int, *, has_row: bool
+) -> None:
+    """It would never go on from it, and be served for ever."""
+    row = after_rotations(new_session(), generation - 1)
+    presented, policy = row.token, replace(REQUIRE, rotation=False)
+
+    decision = standing(None, row if has_row else None).decide(
+        presented, now=presented.issued_at + later, policy=policy
+    )
+
+    assert decision is UNPROVEN
+
+
 @pytest.mark.parametrize("policy", [OFF, OFFER, REQUIRE])
 @pytest.mark.parametrize("key", [None, KEY])
 @pytest.mark.parametrize("proven", [None, "key", "other key"])
