@@ -100,8 +100,15 @@ class Settings(AdoptionSettings, BindingSettings, CookieSettings, BaseSettings):
         )
 
     def shown(self) -> list[tuple[str, str]]:
-        """Return every setting that one may set, and its value as text, secrets and database passwords hidden."""
-        names = [name for name in type(self).model_fields if name != "demo"]
+        """Return every setting and its value as text, secrets and database passwords hidden.
+
+        Settings for an application that moves in are shown if they are set: few services have any.
+        """
+        adopting = AdoptionSettings.model_fields.keys()
+        of_others = adopting | BindingSettings.model_fields.keys() | CookieSettings.model_fields.keys()
+        unset = (adopting - self.model_fields_set) | {"demo"}
+        names = [name for name in type(self).model_fields if name not in unset]
+        names.sort(key=lambda name: name in of_others)
         return [(f"{PREFIX}{name.upper()}", as_text(name, getattr(self, name))) for name in names]
 
     @classmethod

@@ -1,6 +1,7 @@
 """Every store that sessions can be kept in: how tests come by an empty one, and what they open.
 
-Whoever adds a store adds a `Kind` and names it in `KINDS`. Every suite that is run on all of them finds it there.
+Whoever adds a store adds a `Kind` and names it in `_ALL`. Every suite that is run on all of them finds it there.
+Tests run on those that any machine has, or on those that `NUOVO_TEST_STORES` names.
 """
 
 import os

@@ -6,7 +6,7 @@ Every decision compares generations; none compares times of issue.
 from dataclasses import dataclass
 from enum import Enum
 
-from domain.model.proofs import DeviceBinding, ProvenKey, key_for
+from domain.model.proofs import DeviceBinding, ProvenKey, key_for, key_to_bind
 from domain.model.sessions import CutOff, Session, SessionPolicy
 from domain.model.tokens import FIRST_GENERATION, AccessToken, RefreshToken
 
@@ -33,24 +33,24 @@ class Decision(Enum):
 
 
 def may_rotate_unseen(token: RefreshToken, proven: ProvenKey | None, *, policy: SessionPolicy) -> bool:
-    """Tell whether `token` may be traded by whoever has `proven` a key, if the store holds it as the current one.
+    """Tell whether `token` may be traded without a look at the session, if it is the current one.
 
-    The step that is taken then is not taken of a session that is bound to another key than the token.
+    The store then takes no step of a session that is bound to a key which `token` does not name.
     """
     if token.key_thumbprint is not None:
         return token.key_thumbprint == key_for(token.session_id, proven)
     if policy.device_binding is not DeviceBinding.REQUIRE or token.generation <= FIRST_GENERATION:
         return True
-    return proven is not None and proven.names(token.session_id)
+    return key_to_bind(token.session_id, proven) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """All that a store knows about a session and its user, read at one moment.
 
-    `session` is `None` if there is no row. Without a row, tokens that expire at or before `purged_until` are over,
-    whatever the clock says now: their session may have been purged, and its revocation with it. `cut_off` is the
-    user's own; what had started by `everybody_cut_off` is over whose it may be.
+    `session` is `None` if there is no row. Without a row, a token that expires at or before `purged_until` is over,
+    whatever the clock says now: its session may have been purged, and a revocation with it. `cut_off` is the user's
+    own; a session that had started by `everybody_cut_off` is over, whoever its user is.
     """
 
     session: Session | None
@@ -61,22 +61,44 @@ class Standing:
     def decide(
         self, token: RefreshToken, *, now: int, policy: SessionPolicy, proven: ProvenKey | None = None
     ) -> Decision:
-        """Return what is to be done with `token`, presented with or without a proof of a key."""
+        """Return what is to be done with `token`, presented with or without a proof of a key.
+
+        Of an unbound session generations alone decide; the other lines are what a binding adds. docs/rotation.md has
+        both as tables.
+        """
+        if self._is_over(token):
+            return Decision.REFUSE
+        session, key = self.session, key_for(token.session_id, proven)
+        if token.key_thumbprint not in (None, key):
+            return Decision.UNPROVEN  # whoever has stolen a bound token and not its key ends nothing
         decision = self._by_generation(token, now=now, policy=policy)
-        key, names_session = key_for(token.session_id, proven), proven is not None and proven.names(token.session_id)
-        is_its_holder = token.key_thumbprint in (None, key)
-        # A store that has lost writes has lost the key that was written with them: the token knows better.
-        key_of_session = (decision is Decision.HEAL and token.key_thumbprint) or self.held_key
-        if decision is Decision.REFUSE:
+        if decision is Decision.REUSE:
             return decision
-        if is_its_holder and key_of_session in (None, key):
-            is_missing = key_of_session is None and self._must_bind(token, decision, policy) and not names_session
-            return Decision.UNPROVEN if is_missing else decision
-        # APPSEC: whoever binds a stolen session to a key of theirs must not switch reuse detection off: the holder of a
-        # token from before ends it. Whoever has stolen a bound token and not its key ends nothing.
-        is_young = self.session is not None and self.session.is_young(now=now, grace=policy.replay_grace)
-        is_late = decision is Decision.REUSE or not is_young
-        return Decision.REUSE if is_its_holder and is_late else Decision.UNPROVEN
+        if token.key_thumbprint is not None and (decision is Decision.HEAL or self.held_key is None):
+            return Decision.HEAL  # what a store that has lost the binding holds would unbind the session
+        if session is not None and session.token.key_thumbprint not in (None, key):
+            # APPSEC: whoever binds a stolen session to a key of theirs must not switch reuse detection off: the holder
+            # of a token from before ends it, but for the tab that was not told of a binding of a moment ago.
+            is_young = session.is_young(now=now, grace=policy.replay_grace)
+            return Decision.UNPROVEN if is_young else Decision.REUSE
+        is_served = decision is Decision.REPEAT or not self._waits_for_a_key(token, proven, policy)
+        return decision if is_served else Decision.UNPROVEN
+
+    def _by_generation(self, token: RefreshToken, *, now: int, policy: SessionPolicy) -> Decision:
+        """Return what is to be done with a token by its generation alone. The order of the lines is the rule."""
+        session, generation = self.session, token.generation
+        if session is None or session.token.generation < generation:
+            return Decision.HEAL
+        is_current, is_parent = session.token.generation == generation, session.parent_generation == generation
+        if is_current and not policy.rotation:
+            return Decision.KEEP
+        if (is_current or is_parent) and session.is_young(now=now, grace=policy.replay_grace):
+            return Decision.REPEAT
+        if is_current:
+            return Decision.ROTATE
+        if is_parent and session.rotated_within(policy.lost_answer_recovery, now=now):
+            return Decision.RECOVER
+        return Decision.REUSE
 
     @property
     def held_key(self) -> str | None:
@@ -87,38 +109,14 @@ class Standing:
         """Tell whether the session may be bound to a key of its device. One that is bound stays with its key."""
         return policy.device_binding is not DeviceBinding.OFF and token.key_thumbprint is None and self.held_key is None
 
-    def _must_bind(self, token: RefreshToken, decision: Decision, policy: SessionPolicy) -> bool:
-        """Tell whether an unbound session is to be served no more. What was given a moment ago is still repeated."""
-        if policy.device_binding is not DeviceBinding.REQUIRE or decision in (Decision.REPEAT, Decision.REUSE):
+    def _waits_for_a_key(self, token: RefreshToken, proven: ProvenKey | None, policy: SessionPolicy) -> bool:
+        """Tell whether the session must be bound before it goes on, had its chance, and is not bound by this request."""
+        if policy.device_binding is not DeviceBinding.REQUIRE or not self.may_bind(token, policy):
             return False
         held = 0 if self.session is None else self.session.token.generation
         # The first rotation carries the offer. Where nothing rotates nothing could ever be bound.
         is_past_the_offer = max(held, token.generation) > FIRST_GENERATION or not policy.rotation
-        return token.key_thumbprint is None and is_past_the_offer
-
-    def _by_generation(self, token: RefreshToken, *, now: int, policy: SessionPolicy) -> Decision:  # noqa: PLR0911
-        """Return what is to be done with a token of its holder. The order of the lines is the rule."""
-        session, generation = self.session, token.generation
-        if self._is_over(token):
-            return Decision.REFUSE
-        if session is None or session.token.generation < generation:
-            return Decision.HEAL
-        is_current = session.token.generation == generation
-        is_parent = session.parent_generation == generation
-        # A row that lacks a token's key has lost the rotation that bound it. What it has would unbind the session.
-        has_lost_the_key = token.key_thumbprint is not None and session.token.key_thumbprint is None
-        span = max(policy.replay_grace, policy.lost_answer_recovery)
-        if has_lost_the_key and (is_current or (is_parent and session.rotated_within(span, now=now))):
-            return Decision.HEAL
-        if is_current and not policy.rotation:
-            return Decision.KEEP
-        if (is_current or is_parent) and session.is_young(now=now, grace=policy.replay_grace):
-            return Decision.REPEAT
-        if is_current:
-            return Decision.ROTATE
-        if is_parent and session.rotated_within(policy.lost_answer_recovery, now=now):
-            return Decision.RECOVER
-        return Decision.REUSE
+        return is_past_the_offer and key_to_bind(token.session_id, proven) is None
 
     def earliest_start(self, now: int) -> int:
         """Return when a session that begins at `now` counts as started: later than a cut-off of the same second."""

@@ -56,13 +56,14 @@ class ProvenKey:
     thumbprint: str
     session_id: str | None = None
 
-    def names(self, session_id: str) -> bool:
-        """Tell whether the key was proven for this very session, and so may be bound to it."""
-        return self.session_id == session_id
-
 
 def key_for(session_id: str, proven: ProvenKey | None) -> str | None:
     """Return the thumbprint of the key that was proven for a session, or for any; `None` if none was."""
     if proven is None or proven.session_id not in (None, session_id):
         return None
     return proven.thumbprint
+
+
+def key_to_bind(session_id: str, proven: ProvenKey | None) -> str | None:
+    """Return the thumbprint of the key that was proven for this very session, and so may be bound to it."""
+    return None if proven is None or proven.session_id != session_id else proven.thumbprint

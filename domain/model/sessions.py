@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from domain.model.actors import ActorKind
 from domain.model.claims import Claims
-from domain.model.proofs import DeviceBinding, ProvenKey
+from domain.model.proofs import DeviceBinding, ProvenKey, key_to_bind
 from domain.model.tokens import FIRST_GENERATION, RefreshToken
 
 MAX_DEVICE_LENGTH = 255
@@ -55,12 +55,11 @@ class RevocationReason(StrEnum):
 class Rotation:
     """One step of a session: `presented` is traded for `successor`.
 
-    `replaces` is the generation that the store must hold for the step to be taken, or `None` if it must know
-    nothing of the session. It is the presented token's own, unless the store has lost writes (then it is less) or
-    the presented token's successor is left behind (then it is that one's). The step is not taken either if the
-    session last rotated in one of the seconds `unless_rotated_in`: it is young, and hands out what it has. A session
-    that begins with the step, because the store knows nothing of it, has `opening_claims`. A session that is bound to
-    another key than `held_key` takes no step.
+    A store takes it only if it holds generation `replaces` of the session (`None`: knows nothing of it), the session
+    did not rotate in a second of `unless_rotated_in` (it is young, and hands out what it has), and is bound to no other
+    key than `held_key`. `replaces` is the presented token's own generation, unless the store has lost writes (then it
+    is less) or the presented token's successor is left behind (then it is that one's). A session that begins with the
+    step has `opening_claims`.
     """
 
     presented: RefreshToken
@@ -108,8 +107,8 @@ def rotate(
     that, and the token stays in use unless it lacks a key.
     """
     key = token.key_thumbprint or held_key
-    if key is None and proven is not None and proven.names(token.session_id):
-        key = None if policy.device_binding is DeviceBinding.OFF else proven.thumbprint
+    if key is None and policy.device_binding is not DeviceBinding.OFF:
+        key = key_to_bind(token.session_id, proven)
     successor = token
     if policy.rotation or (replaces or 0) > token.generation or key != token.key_thumbprint:
         ends_at = min(token.ends_at, token.started_at + policy.session_ttl)
@@ -124,17 +123,17 @@ def rotate(
             remember=token.remember,
             key_thumbprint=key,
         )
-    # The first refresh after a sign-in always rotates; so does whoever knows from the row that the grace is over.
-    # A row that has lost its key has nothing to repeat.
+    # Only the current token minds the grace: that of a recovery is over, and a store that has lost writes, or the key,
+    # has nothing to repeat. The first refresh after a sign-in always rotates.
+    unless_rotated_in = range(0)
     is_in_step = replaces == token.generation != FIRST_GENERATION and held_key == token.key_thumbprint
-    minds_the_grace = is_in_step and policy.replay_grace > 0
+    if is_in_step and policy.replay_grace > 0:
+        unless_rotated_in = range(now - policy.replay_grace, now + policy.replay_grace + 1)
     return Rotation(
         presented=token,
         successor=successor,
         replaces=replaces,
-        unless_rotated_in=range(now - policy.replay_grace, now + policy.replay_grace + 1)
-        if minds_the_grace
-        else range(0),
+        unless_rotated_in=unless_rotated_in,
         held_key=held_key,
     )
 

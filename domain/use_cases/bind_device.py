@@ -10,7 +10,7 @@ from domain.model.errors import (
     StaleDeviceProofError,
     StoreUnavailableError,
 )
-from domain.model.proofs import DeviceBinding, DeviceSession, Presence, ProvenKey
+from domain.model.proofs import DeviceBinding, DeviceSession, Presence, ProvenKey, key_to_bind
 from domain.model.sessions import SessionPolicy
 from domain.model.tokens import RefreshToken
 from ports.clock import Clock
@@ -22,14 +22,14 @@ from ports.token_codec import TokenCodec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BindDevice:
-    """What is asked of browsers that bind sessions. No store is needed: a refresh token says enough.
+    """What is asked of browsers that bind sessions. It works while the store is away: a refresh token says enough.
 
-    The token is not spent here, and nothing is decided that counts. Presence alone binds no session: that does the
-    rotation to which it is brought, and there the session's row has the last word.
+    The token is not spent here, and nothing final is decided. Presence alone does not bind a session: the rotation that
+    it comes with does, and there the session's row has the last word.
 
-    A browser may have made more keys than one for a session, because several answers carried an offer. They must not
-    take each other's presence away, or the session would see now the one and now the other. So a key is told that it is
-    over if it is not the one to which the session is bound; and before it is, if another key's presence is shown.
+    A browser may have made several keys for one session, because several answers carried an offer. They must not take
+    each other's presence away, or the session would see now one key and now the other. So the browser is told to forget
+    a key if the session is bound to another one; and, before it is bound, if another key's presence is shown.
     """
 
     clock: Clock
@@ -101,9 +101,7 @@ class BindDevice:
 
     def _takes(self, token: RefreshToken, device: DeviceSession, shown: ProvenKey | None) -> bool:
         """Tell whether the session may be served with this key, as far as can be known of it and of what is `shown`."""
-        bound_to = token.key_thumbprint or self._held_key(token)
-        if bound_to is None and shown is not None and shown.names(token.session_id):
-            bound_to = shown.thumbprint
+        bound_to = token.key_thumbprint or self._held_key(token) or key_to_bind(token.session_id, shown)
         return bound_to in (None, device.thumbprint)
 
     def _held_key(self, token: RefreshToken) -> str | None:

@@ -25,7 +25,7 @@ class Copied:
 class CopySessions:
     """Copy all sessions and endings from one store to another, while either or both serve.
 
-    The first round copies everything, and may be interrupted and gone on with. The second is quick: it copies once more
+    The first round copies everything, and may be interrupted and continued. The second is quick: it copies once more
     what was ended at any time and what has changed since the first round began. What changes even later heals by the
     tokens that clients hold, but for endings and new sessions: so copy again when the last server has moved.
     """

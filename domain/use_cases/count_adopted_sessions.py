@@ -4,11 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from domain.model.adoption import origin_of
-from domain.model.sessions import CutOff, Session
+from domain.model.sessions import EVERYBODY, CutOff, Session
 from ports.transfer import Transfer
-
-EVERYBODY = ""
-"""As whose cut-off a store tells of the one that is everybody's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

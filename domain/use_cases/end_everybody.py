@@ -10,16 +10,16 @@ from ports.sessions import Sessions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndEverybody:
-    """End every session that had started by some instant, whose it may be and whatever its row says."""
+    """End every session that had started by some instant, whoever its user is and whatever its row says."""
 
     clock: Clock
     sessions: Sessions
     log: SecurityLog
 
     def __call__(self, started_by: int, *, by: Actor) -> int | None:
-        """Return how many were live, if that can be told, once they are over for good. No instant is later than now.
+        """Return how many were live, if that can be told, once they are over for good.
 
-        Else whoever signs in until then would be signed in for nothing.
+        An instant that is still to come counts as now: it would end sessions that nobody has started yet.
         """
         now = self.clock.now()
         started_by = min(started_by, now)

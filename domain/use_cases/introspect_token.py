@@ -22,9 +22,9 @@ _WORTHLESS = (InvalidRefreshTokenError, RefreshTokenExpiredError, InvalidAccessT
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntrospectToken:
-    """Say whether a presented token would be accepted at this moment, of whoever holds the key that it is bound to.
+    """Say whether a presented token would be accepted at this moment, with a proof of its key if it is bound to one.
 
-    Looking changes nothing, even if it was reused.
+    Looking changes nothing, even if the token is a reused one.
 
     Raises `StoreUnavailableError`, which says nothing about the token.
     """

@@ -98,7 +98,7 @@ class RefreshAccessToken:
     def _reconsider(
         self, token: RefreshToken, foreign: ForeignToken | None, user: User, now: int, proven: ProvenKey | None
     ) -> TokenPair:
-        """Decide by what the store holds, as often as somebody else is quicker."""
+        """Decide by what the store holds, and once more whenever another request was quicker."""
         for _ in range(_MAX_ATTEMPTS):
             standing = self.sessions.get(token.user_id, token.session_id)
             session, decision = standing.session, standing.decide(token, now=now, policy=self.policy, proven=proven)
@@ -113,12 +113,11 @@ class RefreshAccessToken:
                 self.log.record(SecurityEvent.of(_HAPPENINGS[decision], token))
                 claims = {**session.claims, **user.claims}
                 return self.issue(session.token, claims, now=now, proven=proven, stays_in_use=decision is Decision.KEEP)
-            replaces = None if session is None else session.token.generation
             rotation = rotate(
                 token,
                 now=now,
                 policy=self.policy,
-                replaces=replaces,
+                replaces=None if session is None else session.token.generation,
                 held_key=standing.held_key,
                 proven=proven,
             )

@@ -35,7 +35,7 @@ class StartSession:
     """Start a session on one device.
 
     Refuses with `UserNotFoundError`, `UserDisabledError`, or `InvalidClaimsError` if no access token can carry the
-    claims. `claims_of_users` are those that every user's row gives, whether or not a value stands there now.
+    claims. `claims_of_users` names those that come from users' rows: a sign-in may give none of them.
     """
 
     clock: Clock

@@ -37,7 +37,7 @@ class Bucket:
 
     @property
     def everybody(self) -> str:
-        """By when the sessions had started that are over, whose they may be. All buckets have the same."""
+        """Sessions that had started by then are over, whoever their user is. All buckets have the same."""
         return f"{{{self.number}}}e"
 
     @property

@@ -102,7 +102,7 @@ def write_comparison(
 
 
 def write_growth(folder: Path, measured: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
-    """Write `growth.md`, `.json` and two charts; return the Markdown."""
+    """Write `growth.md`, `.json` and `.svg`; return the Markdown."""
     rows = [
         [
             name,
@@ -127,7 +127,6 @@ def write_growth(folder: Path, measured: Mapping[str, Sequence[Mapping[str, floa
         ]
     )
     time_lines = {name: [(p["n"], p["microseconds"]) for p in points] for name, points in measured.items()}
-    size_lines = {name: [(p["n"], p["megabytes"]) for p in points] for name, points in measured.items()}
     x_title = "sessions, or refreshes of 1,000 sessions"
     _write(
         folder,
@@ -136,8 +135,6 @@ def write_growth(folder: Path, measured: Mapping[str, Sequence[Mapping[str, floa
         dict(measured),
         curves("Time per refresh", time_lines, x_title=x_title, y_title="microseconds"),
     )
-    size = curves("Size on disk", size_lines, x_title=x_title, y_title="MB")
-    (folder / "growth-size.svg").write_bytes(size)
     return text
 
 

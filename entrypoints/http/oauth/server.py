@@ -1,4 +1,4 @@
-"""As whom the service speaks OAuth 2.0, and what of it there is."""
+"""By which names the service speaks OAuth 2.0, and what it offers of it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from domain.model.decisions import Decision, Standing, may_rotate_unseen
-from domain.model.proofs import DeviceBinding, ProvenKey, is_thumbprint, key_for
+from domain.model.proofs import DeviceBinding, ProvenKey, is_thumbprint, key_for, key_to_bind
 from domain.model.sessions import RevocationReason, Session, SessionPolicy, rotate
 from domain.model.tokens import RefreshToken
 from tests.builders import KEY, OTHER_KEY, after_rotations, new_session
@@ -321,4 +321,5 @@ def test_a_key_counts_for_the_session_that_it_was_proven_for(named: str | None, 
 
     assert key_for("a-session", proven) == expected
     assert key_for("a-session", None) is None
-    assert proven.names("a-session") is (named == "a-session")
+    assert key_to_bind("a-session", proven) == (KEY if named == "a-session" else None)
+    assert key_to_bind("a-session", None) is None
