@@ -196,19 +196,6 @@ def load_settings(environment: Mapping[str, str] | None = None, env_file: Path |
     return settings
 
 
-_kept: list[Settings] = []
-
-
-def keep_settings() -> None:
-    """Load what processes that are forked from this one use. Raises `SettingsError`, and then keeps what it has."""
-    _kept[:] = [load_settings()]
-
-
-def kept_settings() -> Settings:
-    """Return what this process, or the one that it was forked from, has kept; where there is nothing, load it."""
-    return _kept[0] if _kept else load_settings()
-
-
 def _values_of(given: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
     """Return the values by field name, files read, and a problem for each name that is no setting."""
     values: dict[str, Any] = {}

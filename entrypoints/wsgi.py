@@ -3,7 +3,8 @@
 import sys
 
 from entrypoints.bootstrap import build
-from entrypoints.settings import SettingsError, kept_settings
+from entrypoints.kept_settings import kept_settings
+from entrypoints.settings import SettingsError
 from infrastructure.logs import configure_logging
 
 _APP_LOAD_ERROR = 4

@@ -14,7 +14,8 @@ from entrypoints.gunicorn.listeners import bound_waits, warn_if_public
 from entrypoints.gunicorn.logger import StructuredLogger
 from entrypoints.gunicorn.metrics_folder import make_metrics_folder, remove_metrics_folder
 from entrypoints.gunicorn.reload import make_reload_safe
-from entrypoints.settings import SettingsError, keep_settings, kept_settings
+from entrypoints.kept_settings import keep_settings, kept_settings
+from entrypoints.settings import SettingsError
 
 wsgi_app = "entrypoints.wsgi:app"
 worker_class = "entrypoints.gunicorn.worker.Worker"

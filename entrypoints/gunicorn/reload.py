@@ -9,7 +9,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from entrypoints.settings import SettingsError, keep_settings
+from entrypoints.kept_settings import keep_settings
+from entrypoints.settings import SettingsError
 
 _SIGN_OF_LIFE_POLL = 0.02
 
