@@ -5,8 +5,6 @@ affair of the proxy in front.
 """
 
 import os
-import shutil
-import tempfile
 from contextlib import suppress
 from itertools import count
 from typing import Any
@@ -14,8 +12,10 @@ from typing import Any
 from entrypoints.cli.demo import remove_own_demo
 from entrypoints.gunicorn.listeners import bound_waits, warn_if_public
 from entrypoints.gunicorn.logger import StructuredLogger
+from entrypoints.gunicorn.metrics_folder import make_metrics_folder, remove_metrics_folder
 from entrypoints.gunicorn.reload import make_reload_safe
-from entrypoints.settings import SettingsError, load_settings
+from entrypoints.kept_settings import keep_settings, kept_settings
+from entrypoints.settings import SettingsError
 
 wsgi_app = "entrypoints.wsgi:app"
 worker_class = "entrypoints.gunicorn.worker.Worker"
@@ -36,9 +36,10 @@ forwarded_allow_ips = ""
 
 
 def on_starting(server: Any) -> None:
-    """Make a folder in which the workers count for `/metrics`: in memory, because a disk would make them wait."""
-    in_memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108  mkdtemp makes it safe
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="nuovo-metrics-", dir=in_memory)
+    """Keep the settings, so that a worker that is replaced has those of the others, and make a folder for metrics."""
+    with suppress(SettingsError):  # the workers report the problems
+        keep_settings()
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = make_metrics_folder()
 
 
 def pre_fork(server: Any, worker: Any) -> None:
@@ -57,8 +58,8 @@ def when_ready(server: Any) -> None:
 
 def on_exit(server: Any) -> None:
     """Delete what the workers have counted, and what a demonstration has made."""
-    shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
+    remove_metrics_folder(os.environ["PROMETHEUS_MULTIPROC_DIR"])
     with suppress(SettingsError):  # with which nothing was served
-        settings = load_settings()
+        settings = kept_settings()
         if settings.demo:
             remove_own_demo(settings.database_url.get_secret_value())

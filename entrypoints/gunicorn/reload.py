@@ -9,7 +9,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from entrypoints.settings import SettingsError, load_settings
+from entrypoints.kept_settings import keep_settings
+from entrypoints.settings import SettingsError
 
 _SIGN_OF_LIFE_POLL = 0.02
 
@@ -21,7 +22,7 @@ def make_reload_safe(server: Any) -> None:
 
 def _reload(server: Any, reload: Callable[[], None]) -> None:
     try:
-        load_settings()
+        keep_settings()
     except SettingsError as error:
         problems = "; ".join(error.problems)
         server.log.error("Nothing was reloaded, the old settings stay: %s", problems)  # noqa: TRY400  words, no trace

@@ -9,6 +9,12 @@ from pathlib import Path
 import pytest
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
+# What pip needs to reach an index from a container: certificates and its configuration.
+FOR_PIP = [
+    path
+    for path in ("/etc/ssl/certs", "/usr/local/share/ca-certificates", "/etc/xdg/pip", "/etc/pip.conf")
+    if Path(path).exists()
+]
 _ADMINISTRATORS = "/usr/sbin:/usr/local/sbin:/sbin"
 
 

@@ -18,6 +18,7 @@ from typing import Any, Self
 
 import psutil
 
+from tests.deploy.page import without_users
 from tests.deploy.programs import DEPLOY, program
 from tests.e2e.client import Client
 from tests.e2e.nginx import Nginx
@@ -151,6 +152,7 @@ class Stage:
     def run(self, commands: str, machine: str = "a", **variables: str) -> str:
         """Run what the runbook says on a machine, by bash, and return what it printed. Fails where a command fails."""
         mine = self.machines[machine]
+        commands = without_users(commands)
         for written, real in {
             "/etc/nuovo": str(mine.folder),
             "/var/backups/nuovo": str(self.backups),
@@ -261,8 +263,8 @@ class Stage:
         return ""
 
     def _journal(self) -> str:
-        """Return what all machines have written, as a collector of logs has it."""
-        return "".join(machine.journal for machine in self.machines.values())
+        """Return what all machines have written, as a collector of logs has it, among what systemd says of them."""
+        return "".join(f"Started nuovo.service.\n{machine.journal}" for machine in self.machines.values())
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -15,14 +15,12 @@ from typing import Any
 
 import pytest
 
-from tests.deploy.programs import DEPLOY, program, run
+from tests.deploy.programs import DEPLOY, FOR_PIP, program, run
 from tests.e2e.client import Client
 from tests.e2e.server import wait_for
 from tests.ports import free_port
 
 BASE, IMAGE = "localhost/nuovo-test-base", "localhost/nuovo-test"
-# What pip needs to reach an index from here: certificates and its configuration.
-FOR_PIP = ("/etc/ssl/certs", "/usr/local/share/ca-certificates", "/etc/xdg/pip", "/etc/pip.conf")
 KEY = "0gFsAKLsnHhY5eWuBJr2vPzZQ3d8m1TcXN4kV7iy6oE"
 CREDENTIAL = "Zb1cX8vQ2nL5kJ7hG4fD9sA3pO6iU0yTrEwMmNqWeRt"
 
@@ -42,7 +40,7 @@ class Image:
         base = self.buildah("from", "scratch").strip()
         self.buildah("add", "--quiet", base, rootfs, "/")
         self.buildah("commit", "--quiet", base, BASE)
-        volumes = [f"--volume={path}:{path}:ro" for path in FOR_PIP if Path(path).exists()]
+        volumes = [f"--volume={path}:{path}:ro" for path in FOR_PIP]
         file, context = str(DEPLOY / "Dockerfile"), str(DEPLOY.parent)
         self.buildah(
             *("build", "--quiet", "--format=docker", f"--build-arg=PYTHON_IMAGE={BASE}", *volumes),

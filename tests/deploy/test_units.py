@@ -52,7 +52,7 @@ def test_both_services_may_do_equally_little() -> None:
 
 
 def test_compose_understands_its_file(tmp_path: Path) -> None:
-    """By Debian's `docker-compose`. The image and its neighbours are not started: that takes a registry."""
+    """By Debian's `docker-compose`. It is not started: that takes a registry."""
     shutil.copytree(DEPLOY, tmp_path / "deploy")
     folder = tmp_path / "deploy/compose"
     for name in ("nuovo.env", "postgres.env"):
@@ -63,6 +63,7 @@ def test_compose_understands_its_file(tmp_path: Path) -> None:
     for name in ("migrate", "serve", "purge"):
         assert services[name]["read_only"]
         assert services[name]["cap_drop"] == ["ALL"]
+    assert services["purge"]["healthcheck"]["test"] == ["NONE"], "the image's asks for a service"
     for volume in services["nginx"]["volumes"]:
         source, target = volume.split(":")[:2]
         if target.startswith("/etc/nginx"):

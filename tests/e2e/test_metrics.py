@@ -14,14 +14,14 @@ from tests.e2e.server import USER, Nuovo, wait_for
 from tests.prometheus.test_metrics import ROTATED, samples
 
 SECRET = secrets.token_urlsafe(48)
+ENVIRONMENT = {"NUOVO_METRICS_CREDENTIALS": SECRET, "NUOVO_REPLAY_GRACE": "0"}
 STATEMENTS = 'nuovo_database_statement_duration_seconds_count{database="sessions"}'
 STARTED = 'nuovo_sessions_started_total{actor="service"}'
 
 
 @pytest.fixture
 def nuovo(prepared_url: str, tmp_path: Path) -> Iterator[Nuovo]:
-    environment = {"NUOVO_METRICS_CREDENTIALS": SECRET, "NUOVO_REPLAY_GRACE": "0"}
-    with Nuovo(tmp_path, prepared_url, workers=2, environment=environment) as nuovo:
+    with Nuovo(tmp_path, prepared_url, workers=2, environment=ENVIRONMENT) as nuovo:
         yield nuovo
 
 
@@ -34,9 +34,13 @@ def metrics_of(nuovo: Nuovo) -> dict[str, float]:
 
 
 def folder_of(nuovo: Nuovo) -> Path:
-    """Return where the workers count, as the kernel knows it."""
-    maps = psutil.Process(next(iter(nuovo.worker_pids))).memory_maps(grouped=False)
-    (folder,) = {Path(each.path).parent for each in maps if "/nuovo-metrics-" in each.path}
+    """Return where the workers count, as the kernel knows it. Some may not have begun."""
+
+    def folders() -> set[Path]:
+        maps = [psutil.Process(pid).memory_maps(grouped=False) for pid in nuovo.worker_pids]
+        return {Path(each.path).parent for worker in maps for each in worker if "/nuovo-metrics." in each.path}
+
+    (folder,) = wait_for("a worker that counts", folders)
     return folder
 
 
@@ -77,6 +81,28 @@ def test_a_reload_forgets_nothing_and_an_end_leaves_nothing(nuovo: Nuovo) -> Non
     folder = folder_of(nuovo)
     assert nuovo.stop() == 0
     assert not folder.exists()
+
+
+def test_what_a_killed_service_left_is_removed_by_the_next_and_what_others_use_is_not(
+    nuovo: Nuovo, prepared_url: str, tmp_path: Path
+) -> None:
+    with Nuovo(tmp_path, prepared_url, environment=ENVIRONMENT) as other:
+        refresh_a_few_times(other, 3)
+        lives = folder_of(other)
+        left = folder_of(nuovo)
+        nuovo.kill()
+        assert left.exists()
+        foreign = left.with_name(f"{left.name}-foreign")
+        foreign.symlink_to(tmp_path)
+        try:
+            nuovo.start()
+            assert foreign.is_symlink()
+        finally:
+            foreign.unlink()
+        assert not left.exists()
+        assert folder_of(nuovo).exists()
+        assert lives.exists()
+        assert metrics_of(other)[ROTATED] == 3
 
 
 def test_the_settings_and_the_state_are_told(nuovo: Nuovo) -> None:

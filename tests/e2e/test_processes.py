@@ -1,10 +1,12 @@
 """Reloading the service. `tests/stress` kills and stops it, in a short form there, too."""
 
+import os
+import signal
 from pathlib import Path
 
 from tests.e2e.client import Client
 from tests.e2e.database import Databases
-from tests.e2e.server import USER, Nuovo
+from tests.e2e.server import USER, Nuovo, wait_for
 
 NEW_KEY = "NUOVO_SECRET_KEY=9s_bxWnCqSJxZyc0GAbWp3GVhtg2hrKXqMXykvG7q1Y"
 
@@ -46,6 +48,11 @@ def test_a_reload_with_a_wrong_setting_changes_nothing_and_says_why(tmp_path: Pa
         nuovo.hup()
         nuovo.await_log("Nothing was reloaded, the old settings stay: NUOVO_LEEWAY: must be whole seconds")
         assert nuovo.worker_pids == before
+        nuovo.await_ok("/health/ready")
+
+        for pid in before:  # whoever takes their place has their settings
+            os.kill(pid, signal.SIGKILL)
+        wait_for("new workers alone", lambda: nuovo.worker_pids and not nuovo.worker_pids & before)
         nuovo.await_ok("/health/ready")
 
         env_file.write_text("NUOVO_LEEWAY=1", encoding="utf-8")

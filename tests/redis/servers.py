@@ -83,7 +83,9 @@ class Node:
         if self._is_encrypted:
             options |= {"tls-port": str(self.tls_port), "tls-cluster": "yes", "tls-replication": "yes"}
         arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
-        self._process = subprocess.Popen(["redis-server", *arguments], stdout=subprocess.DEVNULL)
+        # A run of tests that is killed leaves no server behind.
+        command = ["setpriv", "--pdeathsig=KILL", "redis-server", *arguments]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         until(self._answers, f"a server that answers; {self._folder}/log tells why")
 
     def ask(self, *command: str | int) -> Any:
