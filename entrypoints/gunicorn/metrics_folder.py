@@ -25,7 +25,7 @@ def make_metrics_folder() -> str:
                 os.close(lock)
     while True:
         folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
-        with suppress(OSError):  # another service that starts took it for left behind
+        with suppress(BlockingIOError, FileNotFoundError):  # another service that starts took it for left behind
             _lock(folder)
             if folder.exists():
                 return str(folder)
