@@ -74,7 +74,8 @@ def test_after_log_out_the_cookie_is_gone_and_its_token_dead(page: Page, context
 
 @pytest.mark.parametrize("way", ["session.endAllSessions()", "session.endSession(current.id)"])
 def test_ending_the_own_session_takes_the_cookie_along(page: Page, context: BrowserContext, way: str) -> None:
-    page.evaluate(f"(async () => {{ const [current] = await session.listSessions(); await {way}; }})()")
+    own = "(await session.listSessions()).find((each) => each.current)"
+    page.evaluate(f"(async () => {{ const current = {own}; await {way}; }})()")
     assert cookies(context) == []
     assert page.evaluate("events") == ["ended: logout"]
 
