@@ -129,12 +129,11 @@ class ProxiedNuovo(Nuovo):
     """A service that nginx alone reaches, over a Unix socket. `url` is the door for browsers, here without TLS."""
 
     def __init__(self, folder: Path, database_url: str, *, unlimited: bool = True, **options: Any) -> None:
-        """Take what `Nuovo` takes; `unlimited` lifts the number of requests that one address may send."""
+        """Take what `Nuovo` takes; `unlimited` lifts what one address may send and how many connections it may have."""
         super().__init__(folder, database_url, **options)
         self.bind = f"unix:{folder}/nuovo.sock"
-        self.nginx = Nginx(
-            folder, nuovo=(self.bind, self.bind), replaced={"rate=50r/s": "rate=100000r/s"} if unlimited else {}
-        )
+        lifted = {"rate=50r/s": "rate=100000r/s", "nuovo_connections 1000": "nuovo_connections 60000"}
+        self.nginx = Nginx(folder, nuovo=(self.bind, self.bind), replaced=lifted if unlimited else {})
 
     @property
     def inner_url(self) -> str:
